@@ -1,0 +1,222 @@
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from yolo_attn.visdrone import annotations
+from yolo_attn.visdrone.annotations import NAMES, REASONS, read, write, write_labels, yolo_labels
+
+CAR = [10, 20, 30, 40, 1, 4, 0, 1]
+
+
+def saved(tmp_path, content):
+    path = tmp_path / "0000001.txt"
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def test_class_names_are_those_of_visdrone_in_its_order():
+    order = "pedestrian people bicycle car van truck tricycle awning-tricycle bus motor"
+    assert " ".join(NAMES) == order
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("10,20,30,40,1,4,0,1\n", [CAR]),
+        ("10,20,30,40,1,4,0,1", [CAR]),
+        ("10,20,30,40,1,4,0,1\r\n10,20,30,40,1,4,0,1\r\n", [CAR, CAR]),
+        (b"\xef\xbb\xbf10,20,30,40,1,4,0,1\n", [CAR]),
+        ("10,20,30,40,1,4,0,1,\n10,20,30,40,1,4,0,1,\n", [CAR, CAR]),
+        ("10,20,30,40,1,4,0,1,\r\n", [CAR]),
+        ("10,20,30,40,1,4,0,1, ,\n", [CAR]),
+        ("\n10,20,30,40,1,4,0,1\n\n \t\n10,20,30,40,1,4,0,1\n\n", [CAR, CAR]),
+        (" 10, 20,30 ,\t40,1,4,0,1 \n", [CAR]),
+        ("10,20,30,40,1,4\n", [[10, 20, 30, 40, 1, 4, -1, -1]]),
+        ("10,20,30,40,1,4,\n10,20,30,40,1,4,0,1\n", [[10, 20, 30, 40, 1, 4, -1, -1], CAR]),
+        ("-1.5,+2,.5,4.,1e-3,4,-1,-1\n", [[-1.5, 2, 0.5, 4, 0.001, 4, -1, -1]]),
+    ],
+    ids=[
+        "plain",
+        "no-last-newline",
+        "crlf",
+        "byte-order-mark",
+        "trailing-comma",
+        "trailing-comma-crlf",
+        "two-trailing-commas",
+        "blank-lines",
+        "spaces",
+        "six-columns",
+        "six-and-eight-columns",
+        "number-forms",
+    ],
+)
+def test_every_accepted_form_reads_as_the_same_rows(tmp_path, content, expected):
+    np.testing.assert_array_equal(read(saved(tmp_path, content)), np.array(expected, dtype=float))
+
+
+@pytest.mark.parametrize("content", ["", "\n", "\r\n \r\n", b"\xef\xbb\xbf"], ids=["empty", "newline", "blank", "mark"])
+def test_a_file_without_boxes_reads_as_no_rows(tmp_path, content):
+    rows = read(saved(tmp_path, content))
+    assert rows.shape == (0, 8)
+    assert rows.dtype == np.float64
+
+
+GOOD = "10,20,30,40,1,4,0,1\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "found"),
+    [
+        (GOOD + "10,20,30,40,1,4,0\n", 2, "7 columns"),
+        ("\n" + GOOD + "10,20,30,40,1,4,0,1,7\n", 3, "9 columns"),
+        ("car\n", 1, "1 column"),
+        (",,,\n", 1, "1 column"),
+        ("10 20 30 40 1 4 0 1\n", 1, "1 column"),
+        (GOOD * 3 + "10,20,,40,1,4,0,1\n", 4, "width is ''"),
+        ("10,20,30,forty,1,4,0,1\n", 1, "height is 'forty'"),
+        ("nan,20,30,40,1,4,0,1\n", 1, "left is 'nan'"),
+        ("10,20,30,40,1e999,4,0,1\n", 1, "score is '1e999'"),
+        ("10,20,30,40,1,1_0,0,1\n", 1, "category is '1_0'"),
+        ("1-0,20,30,40,1,4,0,1\n", 1, "left is '1-0'"),
+        ("10,20,30,40,1,4,0,٣\n", 1, "occlusion is"),
+        (b"\xff0,20,30,40,1,4,0,1\n", 1, "left is"),
+        ("10,20,30,40,1,4,0,1\r10,20,30,40,1,4,0,1\n", 1, "15 columns"),
+    ],
+)
+def test_anything_else_is_refused_with_file_line_and_finding(tmp_path, content, line, found):
+    with pytest.raises(ValueError, match=rf"0000001\.txt, line {line}: {found}"):
+        read(saved(tmp_path, content))
+
+
+LINES = st.text(alphabet="0123456789+-.eE,", max_size=12) | st.lists(
+    st.integers(-9, 99).map(str)
+    | st.sampled_from(["1.5", ".5", "5.", "1e2", "", "-", "e", "1e999", " 3", "1_0", "inf"]),
+    min_size=5,
+    max_size=9,
+).map(",".join)
+
+
+@given(st.lists(LINES, max_size=3), st.sampled_from(["\n", "\r\n", ",\n", "\n\n"]), st.booleans())
+@settings(max_examples=400, deadline=None)
+def test_the_fast_reader_reads_what_the_careful_one_reads_or_leaves_it_alone(lines, end, ended):
+    content = (end.join(lines) + end * ended).encode()
+    rows = annotations._read_clean(content)
+    if rows is not None:
+        np.testing.assert_array_equal(rows, annotations._read_any(content, "file"))
+
+
+def test_the_fast_reader_takes_the_files_visdrone_ships():
+    content = b"684,8,273,116,0,0,0,0\r\n406,119,265,70,1,4,0,2,\r\n"
+    np.testing.assert_array_equal(
+        annotations._read_clean(content), [[684, 8, 273, 116, 0, 0, 0, 0], [406, 119, 265, 70, 1, 4, 0, 2]]
+    )
+
+
+FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+@given(st.lists(st.lists(FINITE, min_size=8, max_size=8), max_size=4))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_written_reads_back_bit_for_bit(tmp_path, rows):
+    rows = np.array(rows).reshape(-1, 8)
+    write(tmp_path / "a.txt", rows)
+    np.testing.assert_array_equal(read(tmp_path / "a.txt"), rows)
+
+
+def test_whole_numbers_are_written_without_a_point_and_others_with_the_decimals_asked_for(tmp_path):
+    write(tmp_path / "a.txt", [[10, 20.126, 30, 40, 0.98765, 4, -1, -1]], decimals=2)
+    assert (tmp_path / "a.txt").read_bytes() == b"10,20.13,30,40,0.99,4,-1,-1\n"
+
+
+@pytest.mark.parametrize("rows", [np.zeros((2, 6)), np.zeros(8), np.full((1, 8), np.nan)], ids=["6", "flat", "nan"])
+def test_rows_that_could_not_be_read_back_are_not_written(tmp_path, rows):
+    with pytest.raises(ValueError, match=r"\(N, 8\) finite numbers"):
+        write(tmp_path / "a.txt", rows)
+    assert not (tmp_path / "a.txt").exists()
+
+
+def test_a_label_is_the_box_centre_and_size_as_fractions_of_the_image():
+    labels = yolo_labels(np.array([[10, 20, 30, 40, 1, 4, 0, 0]]), width=100, height=200).labels
+    np.testing.assert_allclose(labels, [[3, 0.25, 0.2, 0.3, 0.2]], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("box", "clipped"),
+    [
+        ([-10, 20, 30, 40], [0, 20, 20, 40]),
+        ([90, 190, 30, 40], [90, 190, 10, 10]),
+        ([-10, -10, 500, 500], [0, 0, 100, 200]),
+    ],
+    ids=["left", "bottom-right", "all-around"],
+)
+def test_a_box_is_clipped_to_the_image(box, clipped):
+    labels = yolo_labels(np.array([[*box, 1, 1, 0, 0]]), width=100, height=200).labels
+    left, top, width, height = clipped
+    np.testing.assert_allclose(
+        labels, [[0, (left + width / 2) / 100, (top + height / 2) / 200, width / 100, height / 200]], rtol=1e-15
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ([0, 0, 9, 9, 0, 0, 0, 0], "ignored region"),
+        ([0, 0, 9, 9, 1, 0, 0, 0], "ignored region"),
+        ([0, 0, 9, 9, 1, 11, 0, 0], "others"),
+        ([0, 0, 9, 9, 0, 11, 0, 0], "others"),
+        ([0, 0, 9, 9, 0, 4, 0, 0], "score 0"),
+        ([5, 5, 0, 9, 1, 4, 0, 0], "zero size"),
+        ([5, 5, 9, -1, 1, 4, 0, 0], "zero size"),
+        ([100, 5, 9, 9, 1, 4, 0, 0], "outside the image"),
+        ([-9, 5, 9, 9, 1, 4, 0, 0], "outside the image"),
+        ([5, 300, 9, 9, 1, 4, 0, 0], "outside the image"),
+        (CAR, "duplicate"),
+        ([10, 20, 30, 40, 1, 4, 1, 2], "duplicate"),
+    ],
+)
+def test_a_row_that_is_no_label_is_reported_with_its_number_and_reason(row, reason):
+    found = yolo_labels(np.array([CAR, row]), width=100, height=200)
+    assert found.left_out == {name: ((1,) if name == reason else ()) for name in REASONS}
+    assert found.counts == {name: int(name == reason) for name in REASONS}
+    np.testing.assert_allclose(found.labels, [[3, 0.25, 0.2, 0.3, 0.2]], rtol=1e-15)
+
+
+def test_the_same_box_with_another_class_is_no_duplicate_and_labels_keep_the_order_of_rows():
+    rows = np.array([[50, 0, 9, 9, 1, 9, 0, 0], CAR, [10, 20, 30, 40, 1, 5, 0, 0], CAR, [0, 0, 9, 9, 1, 1, 0, 0]])
+    found = yolo_labels(rows, width=100, height=200)
+    assert found.labels[:, 0].tolist() == [8, 3, 4, 0]
+    assert found.left_out["duplicate"] == (3,)
+
+
+def test_no_rows_make_no_labels():
+    assert yolo_labels(np.empty((0, 8)), 100, 100).labels.shape == (0, 5)
+
+
+@given(st.lists(st.tuples(*[st.integers(-20, 120)] * 4, st.integers(0, 1), st.integers(0, 11)), max_size=8))
+@settings(deadline=None)
+def test_every_row_is_a_label_or_left_out_once_and_labels_lie_in_the_image(rows):
+    rows = np.array([[*row, 0, 0] for row in rows], dtype=float).reshape(-1, 8)
+    found = yolo_labels(rows, width=100, height=80)
+    left_out = [number for numbers in found.left_out.values() for number in numbers]
+    assert len(set(left_out)) == len(left_out) == len(rows) - len(found.labels)
+    centre, half = found.labels[:, 1:3], found.labels[:, 3:] / 2
+    assert (half > 0).all()
+    assert (centre - half > -1e-12).all()
+    assert (centre + half < 1 + 1e-12).all()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [(5, 12, "category is 12"), (5, -1, "category is -1"), (5, 1.5, "category is 1.5"), (4, 0.8, "score is 0.8")],
+)
+def test_rows_that_are_no_annotation_are_refused(column, value, message):
+    rows = np.array([CAR, CAR], dtype=float)
+    rows[1, column] = value
+    with pytest.raises(ValueError, match=rf"row 1 .*{message}"):
+        yolo_labels(rows, 100, 100)
+
+
+def test_labels_are_written_as_yolo_reads_them(tmp_path):
+    write_labels(tmp_path / "a.txt", np.array([[9, 0.5, 1 / 3, 0.25, 1]]))
+    assert (tmp_path / "a.txt").read_bytes() == b"9 0.500000 0.333333 0.250000 1.000000\n"

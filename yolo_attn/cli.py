@@ -1,0 +1,72 @@
+"""The command `yolo-attn`. Every verb is one call into the package; training, validation and export are the stock `yolo`'s."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2])
+File = Annotated[Path, typer.Argument(help="A model YAML.")]
+
+
+@app.callback()
+def _verbs() -> None:
+    """Attention layers for Ultralytics YOLO: model YAMLs, weights, VisDrone."""
+
+
+@app.command()
+def insert(
+    base: Annotated[str, typer.Argument(help="A model YAML: a path, or a name as Ultralytics knows it, such as yolov5s.yaml.")],
+    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments: EMA, EMA:8, CBAM:16,7.")],
+    at: Annotated[list[str], typer.Option(help="backbone-end, sppf, stages, neck, or the index of a row; may be repeated.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")],
+) -> None:
+    """Put layers into a model YAML. Each layer goes to each place; what read the row there reads the layer instead."""
+    from yolo_attn.models import rows
+
+    text = rows.insert_all(rows.find(base).read_text(encoding="utf-8"), layers, at)
+    scale = rows.SCALED_NAME.match(Path(base).name)
+    if scale and not rows.SCALED_NAME.match(output.name):
+        text = rows.with_default_scale(text, scale[2])  # my.yaml has no letter, and was made of yolov5s.yaml
+    _refuse_errors(text, output)
+    output.write_text(text, encoding="utf-8")
+    typer.echo(f"{output}: try `yolo train model={output} data=...`")
+
+
+@app.command()
+def strip(file: File, output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")]) -> None:
+    """Take all our layers out of a model YAML again."""
+    from yolo_attn.models import rows
+
+    output.write_text(rows.strip(rows.find(file).read_text(encoding="utf-8")), encoding="utf-8")
+
+
+@app.command()
+def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> None:
+    """Say what is wrong or doubtful in model YAMLs, a line per finding. The exit code is 1 if anything is wrong."""
+    from yolo_attn.models import rows
+    from yolo_attn.models.check import check as findings_of
+
+    wrong = False
+    for file in files:
+        found = findings_of(rows.find(file).read_text(encoding="utf-8"))
+        wrong |= any(finding.level == "error" for finding in found)
+        typer.echo("\n".join(f"{file}: {finding}" for finding in found) or f"{file}: ok")
+    raise typer.Exit(int(wrong))
+
+
+def _refuse_errors(text: str, output: Path) -> None:
+    from yolo_attn.models.check import check as findings_of
+
+    errors = [finding for finding in findings_of(text) if finding.level == "error"]
+    if errors:
+        raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, errors)))
+
+
+def main() -> None:
+    """Run the command; bad input ends in one line on standard error and exit code 2."""
+    try:
+        app()
+    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
+        typer.echo(f"yolo-attn: {error}", err=True)
+        raise SystemExit(2) from None

@@ -1,0 +1,46 @@
+"""Coordinate attention (CA). Hou et al., CVPR 2021, https://arxiv.org/abs/2103.02907
+
+Pooling along one axis at a time keeps the position along the other, so the gate of a pixel is the product of one gate
+for its row and one for its column.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class CA(nn.Module):
+    """x (B, C, H, W) -> x * rows * columns, rows (B, C, H, 1) and columns (B, C, 1, W) in (0, 1).
+
+    Args:
+        channels: C, 1 or more.
+        reduction: C / reduction channels in the shared bottleneck, 1 or more; the bottleneck is never narrower than 8.
+
+    Raises:
+        ValueError: an argument is below 1.
+
+    Source: paper, equations 4 to 9.
+    """
+
+    def __init__(self, channels: int, reduction: int = 32):
+        super().__init__()
+        if channels < 1 or reduction < 1:
+            raise ValueError(
+                f"CA: channels and reduction must be 1 or more, found {channels} and {reduction}; "
+                "reduction is usually 32."
+            )
+        width = max(8, channels // reduction)
+        self.squeeze = nn.Conv2d(channels, width, 1)
+        self.norm = nn.BatchNorm2d(width)
+        self.rows = nn.Conv2d(width, channels, 1)
+        self.columns = nn.Conv2d(width, channels, 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.cat([x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)], 2)  # (B, C, H + W, 1)
+        mixed = F.hardswish(self.norm(self.squeeze(pooled)))
+        rows, columns = mixed.split([x.shape[2], x.shape[3]], 2)
+        rows = self.rows(rows).sigmoid().to(x.dtype)
+        columns = self.columns(columns).sigmoid().transpose(2, 3).to(x.dtype)
+        return x * rows * columns

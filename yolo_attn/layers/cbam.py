@@ -1,0 +1,53 @@
+"""Convolutional block attention module (CBAM). Woo et al., ECCV 2018, https://arxiv.org/abs/1807.06521
+
+A gate for each channel, then a gate for each pixel; both look at the mean and at the maximum.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class CBAM(nn.Module):
+    """x (B, C, H, W) -> x * channel gate (B, C, 1, 1) * pixel gate (B, 1, H, W), both in (0, 1).
+
+    The paper's equations and its authors' code differ. The equations are the default: they are what the paper defines,
+    and what the parameter counts published for detectors contain (EMA, Table 2).
+
+    Args:
+        channels: C, 1 or more.
+        reduction: C / reduction channels in the bottleneck of the channel gate, 1 to C.
+        kernel_size: Side of the pixel gate's convolution, odd.
+        authors_code: Biases in the bottleneck and a BatchNorm after the convolution, as in the released code.
+
+    Raises:
+        ValueError: reduction outside 1 to C, or an even or non-positive kernel_size.
+
+    Source: paper, equations 1 to 3.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7, authors_code: bool = False):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"CBAM: channels must be 1 or more, found {channels}; give the width of the map.")
+        if not 1 <= reduction <= channels:
+            raise ValueError(
+                f"CBAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
+                f"it must be from 1 to {channels}, usually 16."
+            )
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(f"CBAM: kernel_size must be odd and positive, found {kernel_size}; the paper's is 7.")
+        width = channels // reduction
+        self.squeeze = nn.Linear(channels, width, bias=authors_code)
+        self.expand = nn.Linear(width, channels, bias=authors_code)
+        self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)
+        self.norm = nn.BatchNorm2d(1) if authors_code else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = torch.stack([x.mean((2, 3)), x.amax((2, 3))])  # (2, B, C)
+        gate = self.expand(F.relu(self.squeeze(pooled))).sum(0).sigmoid().to(x.dtype)  # (B, C)
+        x = x * gate[:, :, None, None]
+        pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
+        return x * self.norm(self.conv(pooled)).sigmoid().to(x.dtype)

@@ -1,0 +1,68 @@
+"""The only part that reaches into Ultralytics. Nothing there is edited or copied: functions are wrapped, names are added.
+
+parser.py   rows of our layers in a model YAML
+files.py    cfg/ and data/ found by bare name
+weights.py  pretrained weights across inserted rows
+"""
+
+import sys
+from functools import wraps
+
+import torch
+from torch import nn
+from ultralytics.nn import tasks
+from ultralytics.utils import checks
+
+from yolo_attn.layers import LAYERS
+from yolo_attn.plugin import files, parser, weights
+
+# (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.
+WRAPPERS = (
+    (tasks, "parse_model", parser.with_our_rows),
+    (checks, "check_file", files.with_shipped_files),
+    (tasks.BaseModel, "load", weights.with_aligned_rows),
+)
+
+
+def install() -> None:
+    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/. Doing it twice is harmless."""
+    for name, layer in LAYERS.items():
+        _name(name, layer)
+    for owner, name, wrapper in WRAPPERS:
+        original = getattr(owner, name)
+        if not hasattr(original, "yolo_attn"):
+            replacement = wraps(original)(wrapper(original))
+            replacement.yolo_attn = True
+            setattr(owner, name, replacement)
+            _replace_imported(original, replacement)
+
+
+def register(layer: type[nn.Module]) -> type[nn.Module]:
+    """Make a layer of your own usable in model YAMLs under its class name; also a class decorator.
+
+    Args:
+        layer: A module whose constructor takes the channels of its source first and the YAML row's arguments after them, and whose
+            output has as many channels. With a class attribute `multi_source = True` it is given a list of channels,
+            and `forward` a list of maps; its output has the channels of the first.
+
+    Raises:
+        ValueError: Ultralytics already has something else of that name.
+    """
+    _name(layer.__name__, layer)
+    LAYERS[layer.__name__] = layer
+    return layer
+
+
+def _name(name: str, layer: type[nn.Module]) -> None:
+    taken = getattr(tasks, name, layer)
+    if taken is not layer and taken is not LAYERS.get(name):
+        raise ValueError(f"{name}: Ultralytics already has {taken!r} under this name; choose another")
+    setattr(tasks, name, layer)
+    torch.serialization.add_safe_globals([layer])  # for ULTRALYTICS_SAFE_LOAD=1
+
+
+def _replace_imported(original, replacement) -> None:
+    """Put the replacement wherever Ultralytics has imported the original by name already."""
+    for module_name, module in list(sys.modules.items()):
+        if module_name.startswith("ultralytics") and getattr(module, "__dict__", {}).get(original.__name__) is original:
+            setattr(module, original.__name__, replacement)

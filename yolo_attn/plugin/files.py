@@ -1,0 +1,35 @@
+"""Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/ and data/ as well."""
+
+import re
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+SHIPPED = PACKAGE if (PACKAGE / "cfg").is_dir() else PACKAGE.parent  # a wheel carries cfg/ and data/ inside the package
+
+
+def with_shipped_files(original):
+    """Wrap `ultralytics.utils.checks.check_file`. A file that exists and a stock file of the same name both win over ours."""
+
+    def check_file(file, *args, **kwargs):
+        return original(_meant(file, original) or file, *args, **kwargs)
+
+    return check_file
+
+
+def _meant(file, original) -> str | None:
+    """The file that a missing model or data YAML stands for, if there is one."""
+    path = Path(str(file).strip())
+    if path.suffix not in {".yaml", ".yml"} or "://" in str(file) or path.exists():
+        return None
+    # yolov5s-ema.yaml means yolov5-ema.yaml at scale s. Ultralytics takes the letter out of the first such pair in the
+    # whole path, which turns exp2large/yolov5s.yaml into exp2arge/yolov5s.yaml; here it is the file's name alone.
+    unscaled = path.with_name(re.sub(r"^(yolo(?:e-)?v?\d+)[nslmx]", r"\1", path.name))
+    if unscaled.exists():
+        return str(unscaled)
+    if path.is_absolute():
+        return None
+    for folder in (SHIPPED / "cfg", SHIPPED / "data", SHIPPED):  # the last for `cfg/yolov5s-ema.yaml` written out
+        for name in (path, unscaled):
+            if (folder / name).is_file() and not original(str(name), hard=False):
+                return str(folder / name)
+    return None

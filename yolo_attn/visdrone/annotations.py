@@ -1,0 +1,171 @@
+"""VisDrone-DET annotation and detection files, and the YOLO labels made from them.
+
+One box per line, no header: left, top, width, height, score, category, truncation, occlusion, in pixels from the
+top-left corner. Format: https://github.com/VisDrone/VisDrone2018-DET-toolkit
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+COLUMNS = ("left", "top", "width", "height", "score", "category", "truncation", "occlusion")
+CATEGORIES = (
+    "ignored region",
+    "pedestrian",
+    "people",
+    "bicycle",
+    "car",
+    "van",
+    "truck",
+    "tricycle",
+    "awning-tricycle",
+    "bus",
+    "motor",
+    "others",
+)
+IGNORED_REGION, OTHERS = 0, 11
+NAMES = CATEGORIES[1:OTHERS]  # YOLO class = category - 1
+REASONS = ("ignored region", "others", "score 0", "zero size", "outside the image", "duplicate")
+
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_PLAIN = b"0123456789+-.eE,\n"  # float() reads nothing made of these that _NUMBER would refuse
+
+
+@dataclass(frozen=True)
+class YoloLabels:
+    """What `yolo_labels` makes of one annotation file.
+
+    Attributes:
+        labels: (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image.
+        left_out: For each of REASONS the numbers, from 0, of the rows left out for it.
+    """
+
+    labels: np.ndarray
+    left_out: dict[str, tuple[int, ...]]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows were left out, by reason."""
+        return {reason: len(rows) for reason, rows in self.left_out.items()}
+
+
+def read(path: str | Path) -> np.ndarray:
+    """Annotation or detection file -> (N, 8) float64, the columns of COLUMNS, in file order.
+
+    Accepts CRLF, a UTF-8 byte order mark, trailing commas, blank lines, spaces around values, an empty file, and
+    rows of 6 columns, whose truncation and occlusion become -1.
+
+    Raises:
+        ValueError: a line is anything else; the message names file and line.
+    """
+    content = Path(path).read_bytes()
+    rows = _read_clean(content)
+    return _read_any(content, path) if rows is None else rows
+
+
+def _read_clean(content: bytes) -> np.ndarray | None:
+    """The rows of a file in the usual form, parsed at once; None where the form is another one."""
+    lines = content.replace(b"\r\n", b"\n").removesuffix(b"\n")
+    lines = lines.replace(b",\n", b"\n").removesuffix(b",")
+    if lines.translate(None, _PLAIN) or any(line.count(b",") != 7 for line in lines.split(b"\n")):
+        return None
+    try:
+        rows = np.array([float(value) for value in lines.replace(b"\n", b",").split(b",")])
+    except ValueError:
+        return None
+    return rows.reshape(-1, 8) if np.isfinite(rows).all() else None
+
+
+def _read_any(content: bytes, path: str | Path) -> np.ndarray:
+    """The rows of a file in any accepted form, line by line."""
+    rows = []
+    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip(" \t"):
+            continue
+        values = [value.strip(" \t") for value in line.rstrip(", \t").split(",")]
+        where = f"{path}, line {number}"
+        if len(values) not in (6, 8):
+            raise ValueError(
+                f"{where}: {len(values)} column{'s' * (len(values) != 1)} in {line[:80]!r}; a VisDrone row has "
+                f"8 comma-separated columns ({', '.join(COLUMNS)}) or the first 6 of them."
+            )
+        for column, value in zip(COLUMNS, values, strict=False):
+            if not _NUMBER.fullmatch(value) or not np.isfinite(float(value)):
+                raise ValueError(
+                    f"{where}: {column} is {value[:80]!r} in {line[:80]!r}; every column must be a finite number."
+                )
+        rows.append([float(value) for value in values] + [-1.0] * (8 - len(values)))
+    return np.array(rows, dtype=np.float64).reshape(-1, 8)
+
+
+def write(path: str | Path, rows: np.ndarray, decimals: int | None = None) -> None:
+    """(N, 8) rows -> a VisDrone file that `read` returns unchanged; whole numbers are written without a decimal point.
+
+    Args:
+        path: File to write; its folder must exist.
+        rows: The columns of COLUMNS, finite.
+        decimals: Round to this many decimals; None writes every digit needed to read the same float64 back.
+
+    Raises:
+        ValueError: `rows` is not (N, 8) or not finite.
+    """
+    rows = np.asarray(rows, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != 8 or not np.isfinite(rows).all():
+        raise ValueError(f"{path}: rows of shape {rows.shape} given; a VisDrone file holds (N, 8) finite numbers.")
+    if decimals is not None:
+        rows = rows.round(decimals)
+    lines = (",".join(str(int(v)) if v.is_integer() else repr(v) for v in row) + "\n" for row in rows.tolist())
+    Path(path).write_bytes("".join(lines).encode())
+
+
+def yolo_labels(rows: np.ndarray, width: int, height: int) -> YoloLabels:
+    """Annotation rows (N, 8) of a width x height image -> labels (M, 5), and why the other rows are left out.
+
+    A row becomes a label if its score is 1 and its category 1..10. Boxes are clipped to the image. Of rows with the
+    same class and clipped box the first stays: Ultralytics drops the others itself.
+
+    Raises:
+        ValueError: a category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
+    """
+    rows = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
+    score, category = rows[:, 4], rows[:, 5]
+    _require(np.isin(category, range(len(CATEGORIES))), category, "category", "annotations hold whole numbers in 0..11")
+    _require(np.isin(score, (0, 1)), score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
+
+    sizes = np.array([width, height, width, height], dtype=np.float64)
+    clipped = np.clip(np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]), 0, sizes)  # (N, 4) xyxy
+    seen = np.column_stack([category, clipped])
+    reason = np.select(
+        [
+            category == IGNORED_REGION,
+            category == OTHERS,
+            score == 0,
+            (rows[:, 2:4] <= 0).any(1),
+            (clipped[:, 2:] <= clipped[:, :2]).any(1),
+        ],
+        range(5),
+        default=-1,
+    )
+    kept = np.flatnonzero(reason == -1)
+    _, first = np.unique(seen[kept], axis=0, return_index=True)
+    reason[np.delete(kept, first)] = REASONS.index("duplicate")
+
+    kept = np.flatnonzero(reason == -1)
+    corners = clipped[kept] / sizes
+    centre, extent = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+    left_out = {name: tuple(np.flatnonzero(reason == i).tolist()) for i, name in enumerate(REASONS)}
+    return YoloLabels(np.column_stack([category[kept] - 1, centre, extent]), left_out)
+
+
+def _require(fits: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
+    if not fits.all():
+        row = int(np.argmin(fits))
+        raise ValueError(f"VisDrone row {row} (from 0): {column} is {values[row]:g}; {rule}.")
+
+
+def write_labels(path: str | Path, labels: np.ndarray) -> None:
+    """(M, 5) labels -> a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
+    Path(path).write_bytes("".join("{:.0f} {:.6f} {:.6f} {:.6f} {:.6f}\n".format(*row) for row in labels).encode())
