@@ -1,0 +1,157 @@
+"""The model files of cfg/: written by scripts/make_cfgs.py, wired right, and as large as the papers' networks."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+import ultralytics
+import yaml
+from torch import nn
+from ultralytics.nn import tasks
+from ultralytics.utils.checks import check_version
+
+from yolo_attn.layers import LAYERS
+from yolo_attn.models import rows
+from yolo_attn.models.check import check
+
+ROOT = Path(__file__).parents[1]
+FILES = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
+# Stock files change: an older Ultralytics has not all families and writes some rows otherwise.
+NEWEST = pytest.mark.skipif(not check_version(ultralytics.__version__, ">=8.4.190"), reason="cfg/ is of 8.4.190")
+P2 = [name for name in FILES if name.startswith("yolov5-p2")]
+
+
+@pytest.fixture(scope="module")
+def make_cfgs():
+    spec = importlib.util.spec_from_file_location("make_cfgs", ROOT / "scripts" / "make_cfgs.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def text_of(file: str) -> str:
+    if not file.startswith("yolov5") and not known_family(file):
+        pytest.skip(f"Ultralytics {ultralytics.__version__} has no {file.partition('-')[0]}")
+    return (ROOT / "cfg" / file).read_text(encoding="utf-8")
+
+
+def known_family(file: str) -> bool:
+    try:
+        return rows.find(f"{file.partition('-')[0]}.yaml").is_file()
+    except FileNotFoundError:
+        return False
+
+
+def network(text: str, scale: str) -> nn.Sequential:
+    """The layers at one scale, without memory for weights."""
+    with torch.device("meta"):
+        return tasks.parse_model({**yaml.safe_load(text), "nc": 10, "scale": scale}, 3, verbose=False)[0]
+
+
+def parameters(layers) -> int:
+    return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+
+
+def attention(text: str, scale: str) -> list[nn.Module]:
+    return [layer for layer in network(text, scale) if type(layer) in LAYERS.values()]
+
+
+@NEWEST
+def test_the_files_are_what_the_script_writes(make_cfgs):
+    written = {make_cfgs.name(*entry): make_cfgs.cfg(*entry).encode() for entry in make_cfgs.TABLE}
+    assert {name: (ROOT / "cfg" / name).read_bytes() for name in FILES} == written
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_nothing_is_found_in_a_file(file):
+    assert check(text_of(file)) == []
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_row_reaches_the_head(file):
+    parsed = rows.parse(text_of(file))
+    reaching = {parsed[-1].index}
+    for row in reversed(parsed):
+        if row.index in reaching:
+            reaching.update(row.sources)
+    assert {row.index for row in parsed} <= reaching
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_whatever_read_the_row_before_an_attention_layer_reads_the_layer(file):
+    parsed = rows.parse(text_of(file))
+    ours = [row for row in parsed if row.module in LAYERS]
+    for row in ours:
+        assert row.sources == [row.index - 1]
+        assert [other.index for other in parsed if row.index - 1 in other.sources] == [row.index]
+    assert bool(ours) == (file != "yolov5-p2.yaml")
+
+
+@pytest.mark.parametrize("scale", ["n", "x"])
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_is_found_by_its_scaled_name_and_builds(file, scale, tmp_path, monkeypatch):
+    text = text_of(file)
+    monkeypatch.chdir(tmp_path)
+    family, dash, variant = file.partition("-")
+    found = tasks.yaml_model_load(f"{family}{scale}{dash}{variant}")
+    assert found["scale"] == scale
+    assert found["head"] == yaml.safe_load(text)["head"]
+    assert len(network(text, scale)) == len(rows.parse(text))
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_the_strides_are_those_of_the_maps(file):
+    model = tasks.DetectionModel({**yaml.safe_load(text_of(file)), "scale": "n"}, verbose=False)
+    assert model.stride.tolist() == ([4, 8, 16, 32] if file in P2 else [8, 16, 32])
+
+
+@pytest.mark.parametrize("file", P2)
+def test_four_maps_of_strides_4_to_32_enter_the_head(file):
+    *_, head = network(text_of(file), "x")
+    assert head.nl == 4
+    assert [branch[0].conv.in_channels for branch in head.cv2] == [320, 320, 640, 1280]
+
+
+@pytest.mark.parametrize("file", [name for name in P2 if name != "yolov5-p2.yaml"])
+def test_attention_stands_after_the_five_c3_of_the_neck_above_stride_32(file):
+    text = text_of(file)
+    parsed = rows.parse(text)
+    before = [parsed[row.sources[0]] for row in parsed if row.module in LAYERS]
+    assert [row.module for row in before] == ["C3"] * 5
+    layers = network(text, "x")
+    assert [layers[row.index].cv3.conv.out_channels for row in before] == [640, 320, 320, 320, 640]
+    assert all(row.section == "head" for row in before)
+
+
+# EMA paper (https://arxiv.org/abs/2305.13563), table 2, YOLOv5x on VisDrone with 10 classes; the counts of the networks behind
+# its rounded numbers. Those with attention also hold the parameters of a Concat that a stale index feeds: it joins the
+# 640-channel attention map where the 320-channel lateral map was meant.
+PUBLISHED = 90_963_540
+WRONG_CONCAT = 320 * 2 * 320  # 320 more channels into the two 1x1 convolutions, 320 wide, of the C3 behind it
+
+
+@pytest.mark.parametrize(
+    ("file", "expected"),
+    [
+        ("yolov5-p2-ema.yaml", 91_179_620 - PUBLISHED - WRONG_CONCAT),
+        ("yolov5-p2-cbam.yaml", 91_309_630 - PUBLISHED - WRONG_CONCAT),
+        ("yolov5-p2-ca.yaml", 91_278_630 - PUBLISHED - WRONG_CONCAT),
+        ("yolov5-p2-eca.yaml", 5 * 5),  # not in the paper; a kernel of 5 for 320 and for 640 channels
+        ("yolov5-p2-sa.yaml", 2 * 6 * 10 + 3 * 6 * 5),  # not in the paper; 6 for each of C / (2 * 32) channels
+    ],
+)
+def test_attention_has_as_many_parameters_as_in_the_paper(file, expected):
+    text = text_of(file)
+    assert parameters(attention(text, "x")) == expected
+    *body, _ = network(text, "x")
+    *plain, _ = network(text_of("yolov5-p2.yaml"), "x")
+    assert parameters(body) - parameters(plain) == expected
+
+
+def test_the_body_is_the_papers_but_for_the_depth_of_one_stage():
+    """The paper's backbone is older than v6.0: nine and not six blocks at stride 8, before scaling. Its head has anchors."""
+    *body, _ = network(text_of("yolov5-p2.yaml"), "x")
+    own_head = sum(channels * 45 + 45 for channels in (320, 320, 640, 1280))  # 3 anchors of 5 + 10 numbers each
+    block = 160 * 160 + 2 * 160 + 9 * 160 * 160 + 2 * 160  # a 1x1 and a 3x3 convolution with their norms
+    assert parameters(body) + own_head + 4 * block == PUBLISHED  # scale x: 9 * 1.33 is 12 blocks, 6 * 1.33 is 8
