@@ -45,7 +45,7 @@ def outcome(python: Path, tests: list[str], slow: bool) -> str:
         if done.returncode not in (0, 1):
             return f"did not run: {done.stdout.strip().splitlines()[-1]}"
         cases = list(ElementTree.parse(file.name).iter("testcase"))
-    failed = [case.get("name") for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failed = [str(case.get("name")) for case in cases if case.find("failure") is not None or case.find("error") is not None]
     skipped = sum(case.find("skipped") is not None for case in cases)
     text = f"{len(cases) - len(failed) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
     return text if not failed else f"{text}, {len(failed)} FAILED: {', '.join(failed)}"

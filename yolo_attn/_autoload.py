@@ -37,10 +37,8 @@ def find_spec(name, path=None, target=None):
 
 
 def _register() -> None:
-    # A plain `from yolo_attn import plugin` would go through the package's lazy `__getattr__`.
-    import importlib
-
-    importlib.import_module("yolo_attn.plugin").install()
+    # Importing it is enough. Where its own import brought the parser in, this finds it half done, and it installs at its end.
+    import yolo_attn.plugin  # noqa: F401
 
 
 def arm() -> None:

@@ -1,5 +1,7 @@
 """The command `yolo-attn`. Every verb is one call into the package; training, validation and export are the stock `yolo`'s."""
 
+import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +22,12 @@ def insert(
     layers: Annotated[list[str], typer.Argument(help="Layers with their arguments: EMA, EMA:8, CBAM:16,7.")],
     at: Annotated[list[str], typer.Option(help="backbone-end, sppf, stages, neck, or the index of a row; may be repeated.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")],
+    rezero: Annotated[bool, typer.Option("--rezero", help="Start as identity: each layer behind a gain that starts at 0.")] = False,
 ) -> None:
     """Put layers into a model YAML. Each layer goes to each place; what read the row there reads the layer instead."""
     from yolo_attn.models import rows
 
+    layers = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
     text = rows.insert_all(rows.find(base).read_text(encoding="utf-8"), layers, at)
     scale = rows.SCALED_NAME.match(Path(base).name)
     if scale and not rows.SCALED_NAME.match(output.name):
@@ -53,6 +57,21 @@ def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> 
         wrong |= any(finding.level == "error" for finding in found)
         typer.echo("\n".join(f"{file}: {finding}" for finding in found) or f"{file}: ok")
     raise typer.Exit(int(wrong))
+
+
+@app.command()
+def demo(root: Annotated[Path | None, typer.Option(help="Where to draw it instead.")] = None) -> None:
+    """Draw the aerial demo set, unless it is there, and print its folder. By default it is that of data=aerial-demo.yaml."""
+    from ultralytics.data.utils import check_det_dataset
+    from ultralytics.utils import LOGGER, TQDM
+
+    from yolo_attn.visdrone.demo import draw
+
+    for handler in LOGGER.handlers:
+        handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
+    with redirect_stdout(sys.stderr):
+        folder = check_det_dataset("aerial-demo.yaml")["path"] if root is None else draw(root, progress=TQDM)
+    typer.echo(folder)
 
 
 def _refuse_errors(text: str, output: Path) -> None:

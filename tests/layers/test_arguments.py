@@ -1,6 +1,7 @@
 """Arguments that are refused, and what the message says."""
 
 import pytest
+import torch
 
 from yolo_attn.layers import LAYERS
 
@@ -51,9 +52,132 @@ from yolo_attn.layers import LAYERS
         ),
         ("SA", 65, (64,), "SA: 65 channels cannot be split into halves; give an even number of channels."),
         ("SA", 64, (0,), "SA: channels and groups must be 1 or more, found 64 and 0; groups is usually 64."),
+        ("EMCA", [], (), "EMCA: widths must be 1 or more, found []; give the widths of the maps."),
+        ("EMCA", [64, 0], (), "EMCA: widths must be 1 or more, found [64, 0]; give the widths of the maps."),
+        (
+            "EMCA",
+            [64, 32, 128],
+            (),
+            "EMCA: source 3 has 128 channels, more than the 64 of the first; name rows of at most 64 channels.",
+        ),
+        ("EMCA", [64], ("gc",), "EMCA: there is no excitation 'gc'; write se, eca, srm."),
+        (
+            "EMCA",
+            [8, 8],
+            ("se", 16),
+            "EMCA: reduction 16 leaves no bottleneck in 8 channels; it must be from 1 to 8, usually 16.",
+        ),
+        ("EPSA", 96, (), "EPSA: 96 channels are not a multiple of 64; the nearest that fit are 64 and 128."),
+        ("EPSA", 32, (), "EPSA: 32 channels are not a multiple of 64; the nearest that fits is 64."),
+        ("EPSA", 64, (17,), "EPSA: reduction 17 leaves no bottleneck in 16 channels; it must be from 1 to 16."),
+        ("EPSA", 64, (16, 0), "EPSA: stride must be 1 or more, found 0; 1 keeps height and width."),
+        (
+            "DMSA",
+            64,
+            (0,),
+            "DMSA: channels, groups and stride must be 1 or more, found 64, 0 and 1; groups is usually 2.",
+        ),
+        (
+            "DMSA",
+            66,
+            (2,),
+            "DMSA: 66 channels cannot be split into 2 groups of two halves; the nearest that fit are 64 and 68.",
+        ),
+        (
+            "EMANoCross",
+            72,
+            (32,),
+            "EMANoCross: 72 channels cannot be split into 32 groups; the nearest factors that fit are 24 and 36.",
+        ),
+        (
+            "EMANoCross",
+            64,
+            (0,),
+            "EMANoCross: channels and factor must be 1 or more, found 64 and 0; factor is usually 32.",
+        ),
+        ("SE", 8, (16,), "SE: reduction 16 leaves no bottleneck in 8 channels; it must be from 1 to 8, usually 16."),
+        ("BAM", 8, (16,), "BAM: reduction 16 leaves no bottleneck in 8 channels; it must be from 1 to 8, usually 16."),
+        ("GAM", 8, (16,), "GAM: reduction 16 leaves no bottleneck in 8 channels; it must be from 1 to 8, usually 16."),
+        ("GC", 8, (16,), "GC: reduction 16 leaves no bottleneck in 8 channels; it must be from 1 to 8, usually 16."),
+        (
+            "FCA",
+            16,
+            (32, 16),
+            "FCA: reduction 32 leaves no bottleneck in 16 channels; it must be from 1 to 16, usually 16.",
+        ),
+        ("SE", 64, (-1,), "SE: reduction -1 leaves no bottleneck in 64 channels; it must be from 1 to 64, usually 16."),
+        ("SE", 0, (), "SE: channels must be 1 or more, found 0; give the width of the map."),
+        ("NAM", 0, (), "NAM: channels must be 1 or more, found 0; give the width of the map."),
+        ("SRM", 0, (), "SRM: channels must be 1 or more, found 0; give the width of the map."),
+        ("GC", 0, (), "GC: channels must be 1 or more, found 0; give the width of the map."),
+        ("FCA", 0, (), "FCA: channels must be 1 or more, found 0; give the width of the map."),
+        (
+            "TripletAttention",
+            0,
+            (),
+            "TripletAttention: channels must be 1 or more, found 0; give the width of the map.",
+        ),
+        ("BAM", 0, (), "BAM: channels and dilation must be 1 or more, found 0 and 4; dilation is usually 4."),
+        ("BAM", 64, (16, 0), "BAM: channels and dilation must be 1 or more, found 64 and 0; dilation is usually 4."),
+        (
+            "TripletAttention",
+            64,
+            (6,),
+            "TripletAttention: kernel_size must be odd and positive, found 6; the paper's is 7.",
+        ),
+        (
+            "TripletAttention",
+            64,
+            (-1,),
+            "TripletAttention: kernel_size must be odd and positive, found -1; the paper's is 7.",
+        ),
+        ("GAM", 64, (16, 0), "GAM: channels and groups must be 1 or more, found 64 and 0; groups is 1 or 4."),
+        (
+            "GAM",
+            64,
+            (16, 1, False, False),
+            "GAM: by_channel and by_pixel are both False, which leaves no gate; use at least one.",
+        ),
+        (
+            "GAM",
+            96,
+            (16, 4),
+            "GAM: 96 channels and a bottleneck of 6 cannot be split into 4 groups; "
+            "the nearest number below that fits is 3.",
+        ),
+        ("FCA", 72, (), "FCA: 72 channels cannot be split over 16 frequencies; what fits is 1, 2, 4, 8."),
+        ("FCA", 64, (16, 3), "FCA: 64 channels cannot be split over 3 frequencies; what fits is 1, 2, 4, 8, 16."),
+        (
+            "SGE",
+            72,
+            (64,),
+            "SGE: 72 channels cannot be split into 64 groups; the nearest numbers that fit are 36 and 72.",
+        ),
+        ("SGE", 16, (64,), "SGE: 16 channels cannot be split into 64 groups; the nearest number that fits is 16."),
+        ("SGE", 64, (0,), "SGE: channels and groups must be 1 or more, found 64 and 0; groups is usually 64."),
     ],
 )
 def test_a_refused_argument_is_named_with_the_way_out(name, channels, args, message):
     with pytest.raises(ValueError) as error:
         LAYERS[name](channels, *args)
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("SE2",), "ReZero: there is no layer 'SE2' that reads a single map; known are "),
+        (("ReZero",), "ReZero: there is no layer 'ReZero'"),
+        (("EMA", 7), "EMA: 128 channels cannot be split into 7 groups"),
+    ],
+)
+def test_a_gain_refuses_what_it_cannot_hold(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        LAYERS["ReZero"](128, *arguments)
+
+
+def test_a_gain_starts_as_the_identity_and_hands_arguments_on():
+    layer = LAYERS["ReZero"](128, "EMA", 8)
+    x = torch.rand(2, 128, 5, 6)
+    assert layer.layer.factor == 8
+    torch.testing.assert_close(layer(x), x, rtol=0, atol=0)

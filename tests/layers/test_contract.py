@@ -9,6 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
+from torch import nn
 
 from tests.reference import REFERENCES
 from tests.tolerance import TOLERANCE
@@ -16,14 +17,15 @@ from yolo_attn.layers import LAYERS
 
 CHANNELS = 128
 SHAPES = [(2, CHANNELS, 6, 9), (1, CHANNELS, 7, 5), (1, CHANNELS, 1, 1), (2, CHANNELS, 1, 6), (1, CHANNELS, 5, 1)]
+QUADRATIC = {"DMSA": (12, 320)}  # cost grows with (H * W)^2: as large as a row of large values needs to overflow
 # Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
 # fmt: off
 COMMON = {
-    "Add", "BatchNormalization", "Cast", "Concat", "Constant", "ConstantOfShape", "Conv", "Div", "Equal", "Expand",
-    "Flatten", "Gather", "Gemm", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization", "MatMul", "Mul",
-    "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape",
-    "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze",
-    "Where",
+    "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "Div",
+    "Equal", "Expand", "Flatten", "Gather", "Gemm", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization",
+    "MatMul", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum",
+    "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose",
+    "Unsqueeze", "Where",
 }
 # fmt: on
 layers = pytest.mark.parametrize("name", LAYERS)
@@ -43,8 +45,35 @@ def randomised(layer):
     return layer
 
 
+class FromOneMap(nn.Module):
+    """A layer of several sources as one of x: the others are x at half its size with half its channels, and a part of x."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def forward(self, x):
+        return self.layer(maps_of(x))
+
+
+def maps_of(x):
+    return [x, x[:, ::2, ::2, ::2], x[:, : CHANNELS // 3]]
+
+
 def built(name, dtype=torch.float64):
-    return randomised(LAYERS[name](CHANNELS)).to(dtype).eval()
+    if getattr(LAYERS[name], "multi_source", False):
+        layer = FromOneMap(LAYERS[name]([CHANNELS, CHANNELS // 2, CHANNELS // 3]))
+    else:
+        layer = LAYERS[name](CHANNELS)
+    return randomised(layer).to(dtype).eval()
+
+
+def reference(name, layer):
+    """The reference as a function of x, with the layer's parameters."""
+    several = isinstance(layer, FromOneMap)
+    inner = layer.layer if several else layer
+    state = {**dict(inner.named_buffers()), **dict(inner.named_parameters())}
+    return lambda x: REFERENCES[name](maps_of(x) if several else x, state)
 
 
 def drawn(shape, dtype=torch.float64):
@@ -69,8 +98,7 @@ def test_every_layer_has_a_reference():
 def test_forward_and_gradients_equal_the_reference(name, shape):
     layer, x = built(name), drawn(shape)
     ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    state = {**dict(layer.named_buffers()), **dict(layer.named_parameters())}
-    theirs = forward_and_gradients(lambda x: REFERENCES[name](x, state), x, list(layer.parameters()))
+    theirs = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
     torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
 
 
@@ -128,6 +156,13 @@ def test_every_parameter_is_trained(name):
     assert dead == []
 
 
+@layers
+def test_one_image_is_enough_for_a_training_step(name):
+    layer, x = built(name, torch.float32).train(), drawn(SHAPES[1], torch.float32)
+    assert all(tensor.isfinite().all() for tensor in forward_and_gradients(layer, x, list(layer.parameters())))
+    assert all(buffer.isfinite().all() for buffer in layer.buffers())
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @layers
 def test_autocast_follows_float64_and_its_gradients_are_finite(name, dtype):
@@ -144,7 +179,8 @@ def test_autocast_follows_float64_and_its_gradients_are_finite(name, dtype):
 
 @layers
 def test_a_large_map_of_large_values_stays_finite_in_half_precision(name):
-    layer, x = built(name, torch.float16), drawn((1, CHANNELS, 96, 640), torch.float16) * 30 + 300
+    size = QUADRATIC.get(name, (96, 640))
+    layer, x = built(name, torch.float16), drawn((1, CHANNELS, *size), torch.float16) * 30 + 300
     with torch.no_grad():
         assert layer(x).isfinite().all()
 
@@ -171,6 +207,7 @@ def saved_and_loaded(layer):
 @layers
 def test_names_that_ultralytics_overwrites_are_free(name):
     layer = built(name)
+    layer = layer.layer if isinstance(layer, FromOneMap) else layer
     ours = {*vars(layer), *layer._parameters, *layer._modules, *layer._buffers, *vars(type(layer))}
     assert ours & {"f", "i", "np", "type"} == set()
 
@@ -183,9 +220,11 @@ def test_the_first_line_gives_shapes_and_the_file_its_source(name):
 
 @layers
 def test_constructor_arguments_are_annotated_with_plain_types(name):
-    arguments = list(inspect.signature(LAYERS[name]).parameters.values())
-    assert arguments[0].name == "channels"
-    assert {argument.annotation for argument in arguments} <= {"int", "float", "bool", "str", int, float, bool, str}
+    parameters = inspect.signature(LAYERS[name]).parameters.values()
+    arguments = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
+    several = getattr(LAYERS[name], "multi_source", False)
+    assert (arguments[0].name, arguments[0].annotation) == ("channels", "list[int]" if several else "int")
+    assert {argument.annotation for argument in arguments[1:]} <= {"int", "float", "bool", "str", int, float, bool, str}
     assert all(argument.default is not argument.empty for argument in arguments[1:])
 
 

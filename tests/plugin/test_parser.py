@@ -16,7 +16,9 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.models import rows
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
-FAMILIES = ["v5/yolov5", *(f"{f}{task}" for f in ("v8/yolov8", "11/yolo11", "26/yolo26") for task in ("", "-seg", "-pose", "-obb", "-cls"))]
+TASKS = ("", "-seg", "-pose", "-obb", "-cls")
+FAMILIES = ["v5/yolov5", *(f"{family}{task}" for family in ("v8/yolov8", "11/yolo11", "26/yolo26") for task in TASKS)]
+FAMILIES = [name for name in FAMILIES if (STOCK / f"{name}.yaml").exists()]  # older versions lack the newest
 
 
 def model_dict(text: str, scale: str = "n") -> dict:
@@ -95,6 +97,11 @@ def test_the_source_may_be_relative_or_absolute(source, width):
     assert sum(p.numel() for p in model[-1].parameters()) == width * width // 8 + 98
 
 
+def test_an_open_ended_list_of_arguments_is_handed_on():
+    layer = build(small([-1, 1, "ReZero", ["CBAM", 8, 5]]))[-1].layer
+    assert sum(parameter.numel() for parameter in layer.parameters()) == 2 * 64 * 64 // 8 + 2 * 25
+
+
 def test_repeats_follow_the_depth_of_the_scale():
     model = {**small([-1, 6, "EMA", [8]]), "scales": {"n": [0.5, 1.0, 1024]}, "scale": "n"}
     repeated = build(model)[-1]
@@ -159,6 +166,8 @@ def test_a_name_that_ultralytics_has_cannot_be_taken():
         ([-1, 1, "EMA", [8.5]], "8.5 does not fit factor"),
         ([-1, 1, "EMA", [True]], "True does not fit factor"),
         ([-1, 1, "EMA", [64, 8]], "2 arguments do not fit EMA(factor: int = 32); channels are not written"),
+        ([-1, 1, "ReZero", ["EMA", None]], "None does not fit arguments of ReZero(layer: str = 'EMA', *arguments: int | float | bool | str)"),
+        ([-1, 1, "ReZero", ["EMA", 7]], "EMA: 64 channels cannot be split into 7 groups"),
         ([-1, 1, "CBAM", [128]], "CBAM: "),
         ([-1, 1, "CBAM", [16, 4]], "CBAM: "),
         ([[-1, 1], 1, "EMA", [8]], "EMA reads one row, found the list [-1, 1]"),

@@ -2,16 +2,44 @@
 
 from torch import nn
 
+from yolo_attn.layers.bam import BAM
 from yolo_attn.layers.ca import CA
 from yolo_attn.layers.cbam import CBAM
+from yolo_attn.layers.dmsa import DMSA
 from yolo_attn.layers.eca import ECA
 from yolo_attn.layers.ema import EMA
+from yolo_attn.layers.ema_no_cross import EMANoCross
+from yolo_attn.layers.emca import EMCA
+from yolo_attn.layers.epsa import EPSA
+from yolo_attn.layers.fca import FCA
+from yolo_attn.layers.gam import GAM
+from yolo_attn.layers.gc import GC
+from yolo_attn.layers.nam import NAM
+from yolo_attn.layers.rezero import ReZero
 from yolo_attn.layers.sa import SA
+from yolo_attn.layers.se import SE
+from yolo_attn.layers.sge import SGE
+from yolo_attn.layers.srm import SRM
+from yolo_attn.layers.triplet_attention import TripletAttention
 
 LAYERS: dict[str, type[nn.Module]] = {
+    "BAM": BAM,
     "CA": CA,
     "CBAM": CBAM,
+    "DMSA": DMSA,
     "ECA": ECA,
     "EMA": EMA,
+    "EMANoCross": EMANoCross,
+    "EMCA": EMCA,
+    "EPSA": EPSA,
+    "FCA": FCA,
+    "GAM": GAM,
+    "GC": GC,
+    "NAM": NAM,
+    "ReZero": ReZero,
     "SA": SA,
+    "SE": SE,
+    "SGE": SGE,
+    "SRM": SRM,
+    "TripletAttention": TripletAttention,
 }

@@ -1,4 +1,4 @@
-"""The only part that reaches into Ultralytics. Nothing there is edited or copied: functions are wrapped, names are added.
+"""The only part that reaches into Ultralytics, on import. Nothing there is edited or copied: functions are wrapped, names added.
 
 parser.py   rows of our layers in a model YAML
 files.py    cfg/ and data/ found by bare name
@@ -19,6 +19,7 @@ from yolo_attn.plugin import files, parser, weights
 # (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.
 WRAPPERS = (
     (tasks, "parse_model", parser.with_our_rows),
+    (tasks, "yaml_model_load", files.with_existing_file_first),
     (checks, "check_file", files.with_shipped_files),
     (tasks.BaseModel, "load", weights.with_aligned_rows),
 )
@@ -66,3 +67,6 @@ def _replace_imported(original, replacement) -> None:
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("ultralytics") and getattr(module, "__dict__", {}).get(original.__name__) is original:
             setattr(module, original.__name__, replacement)
+
+
+install()

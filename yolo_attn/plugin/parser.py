@@ -3,6 +3,9 @@
 Ultralytics' `parse_model` looks a row's module up among its globals, passes the arguments of a class that it does not know as they
 are, and replaces an argument that names one of its local variables by that variable's value. So our rows are handed to it with
 a first argument "ch", the list of the widths of all rows so far, of which `_Arguments` keeps those of the row's sources.
+
+It takes the width of the first source, `ch[f]`, for that of the output. Where a module says otherwise by `out_channels`, `_Sources`
+lends that list the other width for the one look-up.
 """
 
 import ast
@@ -16,7 +19,12 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn.layers import LAYERS
+from yolo_attn.models import networks
 from yolo_attn.models.rows import suggestion
+
+UNKNOWN_PARSER = (
+    f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
+)
 
 
 def with_our_rows(original):
@@ -26,7 +34,8 @@ def with_our_rows(original):
         rows = [*d["backbone"], *d["head"]]
         file = Path(d.get("yaml_file") or "model").name
         places = [f"{file}, row {index} `- {str(row).replace(chr(39), '')}`" for index, row in enumerate(rows)]
-        rows = [_prepared(row, index, place) for index, (row, place) in enumerate(zip(rows, places, strict=True))]
+        nc = d.get("nc")
+        rows = [_prepared(row, index, place, nc) for index, (row, place) in enumerate(zip(rows, places, strict=True))]
         # A copy: the caller's dict ends up in checkpoints and keeps the rows as they were written.
         split = len(d["backbone"])
         prepared = {**d, "backbone": rows[:split], "head": rows[split:]}
@@ -34,12 +43,14 @@ def with_our_rows(original):
             model, save = original(prepared, ch, *args, **kwargs)
         except (TypeError, ValueError) as error:
             variables = _variables_of(original, error)
-            if variables.get("m") not in LAYERS.values():
+            if "i" not in variables or not isinstance(rows[variables["i"]][3], _Arguments):
                 raise
             raise ValueError(f"{places[variables['i']]}: {_cause(error, variables)}") from error
         for module in model:
             if isinstance(module.f, _Sources):
-                module.f = list(module.f)  # plain in checkpoints
+                if module.f.lent:
+                    raise ValueError(f"{places[module.i]}: {UNKNOWN_PARSER}")
+                module.f = module.f.written  # plain in checkpoints
         return model, save
 
     return parse_model
@@ -48,33 +59,65 @@ def with_our_rows(original):
 class _Arguments(list):
     """The arguments of one of our rows, led by "ch" until the parser replaces that by its list of widths."""
 
-    def __init__(self, source: "int | _Sources", values: list):
+    def __init__(self, layer: type[nn.Module], source: "int | _Sources", values: list):
         super().__init__(["ch", *values])
+        self.layer = layer
         self.source = source
 
     def __setitem__(self, position, value):
         # Only the first is the parser's to replace: a layer's argument "n" or "act" is not the parser's variable of that name.
         if position == 0:
-            several = isinstance(self.source, list)
-            super().__setitem__(0, [value[source] for source in self.source] if several else value[self.source])
+            several = isinstance(self.source, list) and isinstance(self.source.written, list)
+            super().__setitem__(0, [value[entry] for entry in self.source] if several else value[int(self.source)])
+            if hasattr(self.layer, "out_channels"):
+                self.source.width_is(self.layer.out_channels(*self), value)
 
 
 class _Sources(list):
-    """Several sources of one row. As an index it is the first: the parser takes `ch[f]` for the width of the row's output."""
+    """Sources of one of our rows. As an index it is the place in the parser's list where the width of the row's output stands."""
+
+    def __init__(self, written: int | list[int]):
+        super().__init__(written if isinstance(written, list) else [written])
+        self.written = written
+        self.width = self.widths = None
+        self.lent = False
+
+    def width_is(self, width: int, widths: list[int]) -> None:
+        """The output is that wide, whatever the first source is."""
+        self.width, self.widths = width, widths
 
     def __index__(self) -> int:
-        return self[0]
+        if self.width is None:
+            return self[0]
+        if not self.lent:
+            self.widths.append(self.width)
+            self.lent = True
+        return -1
+
+    def __iter__(self):
+        # The parser goes through the sources once it has built the module, before it notes the width.
+        if self.lent:
+            self.widths.pop()
+            self.lent = False
+        return super().__iter__()
+
+    def __repr__(self) -> str:
+        return repr(self.written)  # in the table of rows
 
 
-def _prepared(row: list, index: int, place: str) -> list:
+def _prepared(row: list, index: int, place: str, nc: int | None) -> list:
     """The row as the parser is to see it; rows of other modules pass unchanged."""
     source, repeats, name, values = row
-    if name not in LAYERS:
+    if name in networks.HOMES:
+        setattr(tasks, name, networks.load(name))
+    elif name not in LAYERS:
         if not hasattr(tasks, name) and (close := suggestion(name)):
             raise ValueError(f"{place}: there is no layer {name}{close}")
         return row
-    layer = LAYERS[name]
+    layer = LAYERS[name] if name in LAYERS else networks.load(name)
     sources = source if isinstance(source, list) else [source]
+    if hasattr(layer, "out_channels") and repeats != 1:
+        raise ValueError(f"{place}: {name} changes the width and cannot be repeated; found n = {repeats}, write 1")
     if getattr(layer, "multi_source", False):
         if repeats != 1:
             raise ValueError(f"{place}: {name} reads several rows and cannot be repeated; found n = {repeats}, write 1")
@@ -85,9 +128,11 @@ def _prepared(row: list, index: int, place: str) -> list:
         if isinstance(entry, bool) or not isinstance(entry, int) or not -max(index, 1) <= entry < index:
             rule = f"write -1 to -{index} or 0 to {index - 1}" if index else "the first row reads the image, write -1"
             raise ValueError(f"{place}: {entry} is not a row before this one; {rule}")
-    values = [_literal(value) for value in values]
+    if hasattr(layer, "out_channels"):
+        source = source if isinstance(source, _Sources) else _Sources(source)
+    values = [nc if value == "nc" and name in networks.HOMES else _literal(value) for value in values]
     _check_arguments(layer, values, place)
-    return [source, repeats, name, _Arguments(source, values)]
+    return [source, repeats, name, _Arguments(layer, source, values)]
 
 
 def _literal(value):
@@ -101,7 +146,9 @@ def _literal(value):
 def _check_arguments(layer: type[nn.Module], values: list, place: str) -> None:
     _channels, *parameters = inspect.signature(layer, eval_str=True).parameters.values()
     signature = f"{layer.__name__}({', '.join(map(str, parameters))})"
-    required = sum(parameter.default is parameter.empty for parameter in parameters)
+    named = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
+    required = sum(parameter.default is parameter.empty for parameter in named)
+    parameters = named + parameters[len(named) :] * (len(values) - len(named))  # *arguments: one for each further value
     if not required <= len(values) <= len(parameters):
         raise ValueError(
             f"{place}: {len(values)} arguments do not fit {signature}; channels are not written, they come from the row's source"
@@ -134,6 +181,4 @@ def _variables_of(parser, error: BaseException) -> dict:
 
 
 def _cause(error: BaseException, variables: dict) -> str:
-    if variables["args"][0] == "ch":
-        return f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
-    return str(error)
+    return UNKNOWN_PARSER if variables["args"][0] == "ch" else str(error)

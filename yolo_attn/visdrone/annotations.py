@@ -5,6 +5,7 @@ top-left corner. Format: https://github.com/VisDrone/VisDrone2018-DET-toolkit
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,17 @@ REASONS = ("ignored region", "others", "score 0", "zero size", "outside the imag
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _PLAIN = b"0123456789+-.eE,\n"  # float() reads nothing made of these that _NUMBER would refuse
+
+
+class RowError(ValueError):
+    """A row that no label can be made of: its number, from 0, and what is wrong with it."""
+
+    def __init__(self, row: int, problem: str):
+        super().__init__(row, problem)
+        self.row, self.problem = row, problem
+
+    def __str__(self) -> str:
+        return f"VisDrone row {self.row} (from 0): {self.problem}"
 
 
 @dataclass(frozen=True)
@@ -78,13 +90,21 @@ def _read_clean(content: bytes) -> np.ndarray | None:
     return rows.reshape(-1, 8) if np.isfinite(rows).all() else None
 
 
+def line_number(path: str | Path, row: int) -> int:
+    """The line, from 1, on which row `row`, from 0, of a file stands. `read` does not count lines; few rows need it."""
+    return [number for number, _ in _lines(Path(path).read_bytes())][row]
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, str]]:
+    """The lines that hold something, each with its number from 1."""
+    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
+    return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(" \t"))
+
+
 def _read_any(content: bytes, path: str | Path) -> np.ndarray:
     """The rows of a file in any accepted form, line by line."""
     rows = []
-    text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip(" \t"):
-            continue
+    for number, line in _lines(content):
         values = [value.strip(" \t") for value in line.rstrip(", \t").split(",")]
         where = f"{path}, line {number}"
         if len(values) not in (6, 8):
@@ -128,7 +148,7 @@ def yolo_labels(rows: np.ndarray, width: int, height: int) -> YoloLabels:
     same class and clipped box the first stays: Ultralytics drops the others itself.
 
     Raises:
-        ValueError: a category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
+        RowError: a category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
     """
     rows = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
     score, category = rows[:, 4], rows[:, 5]
@@ -163,9 +183,14 @@ def yolo_labels(rows: np.ndarray, width: int, height: int) -> YoloLabels:
 def _require(fits: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
     if not fits.all():
         row = int(np.argmin(fits))
-        raise ValueError(f"VisDrone row {row} (from 0): {column} is {values[row]:g}; {rule}.")
+        raise RowError(row, f"{column} is {values[row]:g}; {rule}.")
+
+
+def label_text(labels: np.ndarray) -> str:
+    """(M, 5) labels -> a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
+    return "".join([f"{kind:.0f} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for kind, x, y, w, h in labels.tolist()])
 
 
 def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """(M, 5) labels -> a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
-    Path(path).write_bytes("".join("{:.0f} {:.6f} {:.6f} {:.6f} {:.6f}\n".format(*row) for row in labels).encode())
+    """(M, 5) labels -> the file of `label_text`."""
+    Path(path).write_bytes(label_text(labels).encode())

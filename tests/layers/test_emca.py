@@ -1,0 +1,44 @@
+"""EMCA's three excitations on one to five sources. The contract tests see the first excitation on three."""
+
+import pytest
+import torch
+
+from tests.layers.test_contract import drawn, forward_and_gradients, randomised
+from tests.reference.emca import emca
+from tests.tolerance import TOLERANCE
+from yolo_attn.layers.emca import EMCA
+
+WIDTHS = [[48], [48, 48], [48, 24, 48], [48, 20, 12, 6, 48]]
+excitations = pytest.mark.parametrize("excitation", ["se", "eca", "srm"])
+
+
+@excitations
+@pytest.mark.parametrize("widths", WIDTHS, ids=lambda widths: "-".join(map(str, widths)))
+def test_forward_and_gradients_equal_the_reference(excitation, widths):
+    layer = randomised(EMCA(widths, excitation)).double().eval()
+    earlier = [drawn((2, width, 3 + place, 9 - place)) for place, width in enumerate(widths[1:])]
+    parameters, x = list(layer.parameters()), drawn((2, widths[0], 4, 5))
+    state = {**dict(layer.named_buffers()), **dict(layer.named_parameters())}
+    ours = forward_and_gradients(lambda x: layer([x, *earlier]), x, parameters)
+    theirs = forward_and_gradients(lambda x: emca([x, *earlier], state), x, parameters)
+    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+
+
+@pytest.mark.parametrize(("excitation", "own"), [("se", 48 * 48 // 8), ("eca", 3), ("srm", 4 * 48)])
+@pytest.mark.parametrize("widths", WIDTHS, ids=lambda widths: f"{len(widths)} sources")
+def test_the_mixing_kernel_adds_one_parameter_per_source_and_none_for_one(excitation, own, widths):
+    count = sum(parameter.numel() for parameter in EMCA(widths, excitation).parameters())
+    assert count == own + (len(widths) if len(widths) > 1 else 0)
+
+
+@excitations
+def test_a_map_of_one_value_per_channel_has_finite_gradients(excitation):
+    layer = randomised(EMCA([16, 16], excitation)).double().eval()
+    x = torch.ones(2, 16, 1, 1, dtype=torch.float64)
+    assert all(part.isfinite().all() for part in forward_and_gradients(lambda x: layer([x, x]), x, list(layer.parameters())))
+
+
+def test_one_image_is_trained_with_the_running_statistics():
+    layer = randomised(EMCA([16, 16], "srm"))
+    maps = [drawn((1, 16, 4, 5), torch.float32)] * 2
+    torch.testing.assert_close(layer.train()(maps), layer.eval()(maps), **TOLERANCE[torch.float32])

@@ -1,0 +1,80 @@
+"""Arguments that choose another form of a layer, against the same reference."""
+
+import pytest
+import torch
+
+from tests.layers.test_contract import drawn, forward_and_gradients, randomised
+from tests.reference import REFERENCES
+from tests.tolerance import TOLERANCE
+from yolo_attn.layers import LAYERS
+
+
+@pytest.mark.parametrize("size", [(6, 9), (7, 7), (1, 1)], ids="{0[0]}x{0[1]}".format)
+@pytest.mark.parametrize(
+    ("name", "args", "told"),
+    [
+        ("BAM", (16, 2, True), {"dilation": 2, "authors_code": True}),
+        ("FCA", (16, 1), {"frequencies": 1}),
+        ("FCA", (8, 4), {"frequencies": 4}),
+        ("GAM", (16, 4), {"groups": 4}),
+        ("GAM", (8, 2, False), {"groups": 2}),
+        ("GAM", (16, 1, True, False), {}),
+        ("GC", (8,), {}),
+        ("NAM", (True,), {"authors_code": True}),
+        ("SE", (8,), {}),
+        ("SGE", (16,), {}),
+        ("TripletAttention", (3,), {}),
+    ],
+)
+def test_forward_and_gradients_equal_the_reference(name, args, told, size):
+    layer, x = randomised(LAYERS[name](128, *args)).double().eval(), drawn((2, 128, *size))
+    state = {**dict(layer.named_buffers()), **dict(layer.named_parameters())}
+    ours = forward_and_gradients(layer, x, list(layer.parameters()))
+    theirs = forward_and_gradients(lambda x: REFERENCES[name](x, state, **told), x, list(layer.parameters()))
+    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+
+
+def test_nam_gives_gamma_no_gradient_through_the_share_only_if_asked():
+    formula, authors = (randomised(LAYERS["NAM"](16, authors_code)).double().eval() for authors_code in (False, True))
+    x = drawn((2, 16, 5, 4))
+    (out, *gradients), (same, *fewer) = (
+        forward_and_gradients(form, x, [form.norm.weight]) for form in (formula, authors)
+    )
+    torch.testing.assert_close(out, same, **TOLERANCE[torch.float64])
+    torch.testing.assert_close(gradients[0], fewer[0], **TOLERANCE[torch.float64])
+    assert (gradients[1] - fewer[1]).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("authors_code", [False, True])
+def test_nam_in_training_equals_the_reference_on_the_statistics_of_the_batch(authors_code):
+    layer, x = randomised(LAYERS["NAM"](16, authors_code)).double().train(), drawn((3, 16, 5, 4))
+
+    def plain(x):
+        statistics = {"norm.running_mean": x.mean((0, 2, 3)), "norm.running_var": x.var((0, 2, 3), correction=0)}
+        return REFERENCES["NAM"](x, {**statistics, **dict(layer.named_parameters())}, authors_code)
+
+    ours = forward_and_gradients(layer, x, list(layer.parameters()))
+    theirs = forward_and_gradients(plain, x, list(layer.parameters()))
+    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+
+
+def test_srm_trains_one_image_with_the_running_statistics_and_leaves_them_alone():
+    layer, x = randomised(LAYERS["SRM"](16)).double(), drawn((1, 16, 5, 4))
+    running = layer.norm.running_var.clone()
+    torch.testing.assert_close(layer.train()(x), layer.eval()(x), **TOLERANCE[torch.float64])
+    assert torch.equal(layer.norm.running_var, running)
+
+
+def test_fca_with_the_lowest_frequency_alone_is_se_on_seven_times_the_mean():
+    fca, se = randomised(LAYERS["FCA"](32, 4, 1)).double(), LAYERS["SE"](32, 4).double()
+    se.load_state_dict({"squeeze.weight": 7 * fca.squeeze.weight, "expand.weight": fca.expand.weight})
+    x = drawn((2, 32, 5, 8))
+    torch.testing.assert_close(fca(x), se(x), **TOLERANCE[torch.float64])
+
+
+@pytest.mark.parametrize("name", ["GC", "SGE", "SRM"])
+def test_a_constant_map_has_a_finite_gradient(name):
+    layer = randomised(LAYERS[name](128)).double().eval()
+    for value in (0.0, 3.0):
+        x = torch.full((1, 128, 4, 6), value, dtype=torch.float64)
+        assert all(tensor.isfinite().all() for tensor in forward_and_gradients(layer, x, list(layer.parameters())))

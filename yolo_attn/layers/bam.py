@@ -1,0 +1,64 @@
+"""Bottleneck attention module (BAM). Park et al., BMVC 2018, https://arxiv.org/abs/1807.06514
+
+A score for each channel from the means, and one for each pixel from dilated convolutions, meet in one gate per element;
+the input is added to what it lets through.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class BAM(nn.Module):
+    """x (B, C, H, W) -> x + x * gate, gate (B, C, H, W) in (0, 1).
+
+    The gate is the sigmoid of a channel score (B, C, 1, 1) and a pixel score (B, 1, H, W) together.
+    The paper adds the two scores, its authors' code multiplies them. The paper is the default.
+
+    Args:
+        channels: C, 1 or more.
+        reduction: C / reduction channels in both bottlenecks, 1 to C.
+        dilation: Distance between the taps of the two 3x3 convolutions in pixels, 1 or more.
+        authors_code: Multiply the scores, as in the released code.
+
+    Raises:
+        ValueError: channels or dilation below 1, or reduction outside 1 to C.
+
+    Source: paper, section 3.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, authors_code: bool = False):
+        super().__init__()
+        if channels < 1 or dilation < 1:
+            raise ValueError(
+                f"BAM: channels and dilation must be 1 or more, found {channels} and {dilation}; dilation is usually 4."
+            )
+        if not 1 <= reduction <= channels:
+            raise ValueError(
+                f"BAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
+                f"it must be from 1 to {channels}, usually 16."
+            )
+        width = channels // reduction
+        self.authors_code = authors_code
+        self.squeeze = nn.Linear(channels, width)
+        self.norm = nn.BatchNorm1d(width)
+        self.expand = nn.Linear(width, channels)
+        self.pixels = nn.Sequential(
+            *(nn.Conv2d(channels, width, 1), nn.BatchNorm2d(width), nn.ReLU()),
+            *(nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation), nn.BatchNorm2d(width), nn.ReLU()),
+            *(nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation), nn.BatchNorm2d(width), nn.ReLU()),
+            nn.Conv2d(width, 1, 1),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        hidden, norm = self.squeeze(x.mean((2, 3))), self.norm
+        if self.training and len(x) == 1:  # one image has no statistics over the batch: the running ones stand in
+            hidden = F.batch_norm(hidden, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        else:
+            hidden = norm(hidden)
+        by_channel = self.expand(F.relu(hidden))[:, :, None, None]
+        by_pixel = self.pixels(x)
+        score = by_channel * by_pixel if self.authors_code else by_channel + by_pixel
+        return torch.addcmul(x, x, score.sigmoid_().to(x.dtype))

@@ -1,0 +1,84 @@
+"""Dual multi-scale attention (DMSA). Sagar, https://arxiv.org/abs/2106.08382
+
+A 3x3 and a 5x5 convolution, then groups with shared weights: half of a group's channels attend to one another, the other
+half's pixels do. No code was published, and the paper's parameter counts contradict one another. This reading takes its
+equations where they say enough: the gates of both branches multiply, as in the shuffle attention that the paper builds on.
+In DMSANet it stands in place of the 3x3 convolution of a bottleneck.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class DMSA(nn.Module):
+    """x (B, C, H, W) -> (B, C, H, W). No map of (H * W) x (H * W) is held in memory where torch's fused attention runs.
+
+    Args:
+        channels: C, a multiple of 2 * groups.
+        groups: Number of groups G, 1 or more; each is split into two halves of k = C / (2 * G) channels.
+        stride: Of the convolutions, for use in place of one; only 1 keeps height and width.
+
+    Raises:
+        ValueError: channels cannot be split into that many groups of two halves, or stride is below 1.
+
+    Source: paper, section 3.
+    """
+
+    def __init__(self, channels: int, groups: int = 2, stride: int = 1):
+        super().__init__()
+        if channels < 1 or groups < 1 or stride < 1:
+            raise ValueError(
+                f"DMSA: channels, groups and stride must be 1 or more, found {channels}, {groups} and {stride}; "
+                "groups is usually 2."
+            )
+        if channels % (2 * groups):
+            below = channels // (2 * groups) * 2 * groups
+            near = [width for width in (below, below + 2 * groups) if width > 0]
+            raise ValueError(
+                f"DMSA: {channels} channels cannot be split into {groups} groups of two halves; "
+                f"the nearest {'that fit are' if near[1:] else 'that fits is'} {' and '.join(map(str, near))}."
+            )
+        half, k = channels // 2, channels // (2 * groups)
+        self.conv3x3 = nn.Conv2d(half, half, 3, stride, 1, bias=False)
+        self.conv5x5 = nn.Conv2d(half, half, 5, stride, 2, bias=False)
+        self.squeeze = nn.Linear(k, k, bias=False)
+        self.expand = nn.Linear(k, k, bias=False)
+        self.beta = nn.Parameter(torch.zeros(1))
+        self.pixel_weight = nn.Parameter(torch.ones(k, 1, 1))
+        self.pixel_bias = nn.Parameter(torch.zeros(k, 1, 1))
+        self.query = nn.Linear(k, k)
+        self.key = nn.Linear(k, k)  # its bias adds the same to all scores of a pixel: the softmax does not see it
+        self.value = nn.Linear(k, k)
+        self.alpha = nn.Parameter(torch.zeros(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        fine, coarse = x.chunk(2, 1)
+        scales = torch.cat([self.conv3x3(fine), self.conv5x5(coarse)], 1)
+        k, (channels, height, width) = self.query.in_features, scales.shape[1:]
+        by_channel, by_pixel = scales.reshape(-1, 2 * k, height, width).split(k, 1)  # (B * groups, k, H, W) each
+        halves = torch.cat([self._channels(by_channel), self._pixels(by_pixel)], 1).to(x.dtype)
+        # A channel shuffle of two groups.
+        return halves.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
+
+    def _channels(self, x):
+        """x (N, k, H, W) -> the same: gated, plus a sum over the channels that are like each one."""
+        gate = self.expand(F.relu(self.squeeze(x.mean((2, 3))))).sigmoid().to(x.dtype)
+        pixels = x.flatten(2)
+        with torch.autocast(x.device.type, enabled=False):  # sums of squares over H * W overflow in half precision
+            wide = pixels.to(torch.promote_types(x.dtype, torch.float32))
+            affinity = torch.bmm(wide, wide.transpose(1, 2)).softmax(2).to(x.dtype)  # (N, k, k)
+        return x * gate[:, :, None, None] + (self.beta * torch.bmm(affinity, pixels)).view_as(x)
+
+    def _pixels(self, x):
+        """x (N, k, H, W) -> the same: gated, plus a sum over the pixels that are like each one."""
+        normalised = torch.group_norm(x, self.query.in_features)  # InstanceNorm, which refuses a 1 x 1 map
+        gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid().to(x.dtype)
+        # (N, 1, H * W, k), contiguous: without the axis of heads, or transposed afterwards, torch takes the form that holds all
+        # scores at once.
+        pixels = x.flatten(2).transpose(1, 2)[:, None]
+        query, key, value = self.query(pixels), self.key(pixels), self.value(pixels)
+        summed = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0].transpose(1, 2)
+        return x * gate + self.alpha * summed.reshape(x.shape)

@@ -1,0 +1,54 @@
+"""EMA without cross-spatial learning, the ablation of Ouyang et al., ICASSP 2023, https://arxiv.org/abs/2305.13563, Table 3
+
+The two branches of EMA per group of k channels, a gated and normalised one and a 3x3 convolution. The paper does not say how they are
+joined once the step that weighs each by the other is left out; here their sum gates every channel and pixel by itself.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class EMANoCross(nn.Module):
+    """x (B, C, H, W) -> x * gate, gate (B, C, H, W) in (0, 1).
+
+    Args:
+        channels: C, a multiple of factor.
+        factor: Number of groups, 1 or more; all share the weights, of k = C / factor channels.
+
+    Raises:
+        ValueError: channels cannot be split into that many groups.
+
+    Source: paper, section 3 and Table 3. Parameters as in EMA.
+    """
+
+    def __init__(self, channels: int, factor: int = 32):
+        super().__init__()
+        if channels < 1 or factor < 1:
+            raise ValueError(
+                f"EMANoCross: channels and factor must be 1 or more, found {channels} and {factor}; factor is usually 32."
+            )
+        if channels % factor:
+            fits = [n for n in range(1, channels + 1) if channels % n == 0]
+            near = [*[n for n in fits if n < factor][-1:], *[n for n in fits if n > factor][:1]]
+            nearest = "factors that fit are" if near[1:] else "factor that fits is"
+            raise ValueError(
+                f"EMANoCross: {channels} channels cannot be split into {factor} groups; "
+                f"the nearest {nearest} {' and '.join(map(str, near))}."
+            )
+        k = channels // factor
+        self.conv1x1 = nn.Conv2d(k, k, 1)
+        self.gn = nn.GroupNorm(k, k)
+        self.conv3x3 = nn.Conv2d(k, k, 3, padding=1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        k, (height, width) = self.gn.num_channels, x.shape[2:]
+        groups = x.reshape(-1, k, height, width)  # (B * factor, k, H, W)
+        pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
+        rows, columns = self.conv1x1(pooled).sigmoid().to(x.dtype).split([height, width], 2)
+        gated = groups * rows * columns.transpose(2, 3)
+        # torch.group_norm: the module's call refuses a 1 x 1 map, where the result is the bias.
+        normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)
+        gate = (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype)
+        return (groups * gate).view(x.shape)

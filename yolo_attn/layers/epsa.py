@@ -1,0 +1,57 @@
+"""Pyramid squeeze attention (PSA). Zhang et al., ACCV 2022, https://arxiv.org/abs/2105.14447
+
+Four convolutions of growing kernel give a quarter of the channels each; a shared squeeze and excitation weighs their
+channels, and a softmax sets the four scales against one another. Called EPSA after the network, because Ultralytics has
+another module named PSA. In EPSANet it stands in place of the 3x3 convolution of a bottleneck.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+KERNELS, GROUPS = (3, 5, 7, 9), (1, 4, 8, 16)
+
+
+class EPSA(nn.Module):
+    """x (B, C, H, W) -> four scales of C / 4 channels * gate, (B, C, H, W); the gates of the scales sum to 1.
+
+    Args:
+        channels: C, a multiple of 64: the last convolution has 16 groups on C / 4 channels.
+        reduction: C / 4 / reduction channels in the bottleneck, 1 to C / 4.
+        stride: Of the convolutions, for use in place of one; only 1 keeps height and width.
+
+    Raises:
+        ValueError: channels is not a multiple of 64, or another argument is out of range.
+
+    Source: paper, equations 4 to 10.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16, stride: int = 1):
+        super().__init__()
+        step = len(KERNELS) * GROUPS[-1]
+        if channels < 1 or channels % step:
+            below = channels // step * step
+            near = [width for width in (below, below + step) if width > 0]
+            raise ValueError(
+                f"EPSA: {channels} channels are not a multiple of {step}; "
+                f"the nearest that {'fit are' if near[1:] else 'fits is'} {' and '.join(map(str, near))}."
+            )
+        k = channels // len(KERNELS)
+        if not 1 <= reduction <= k:
+            raise ValueError(f"EPSA: reduction {reduction} leaves no bottleneck in {k} channels; it must be from 1 to {k}.")
+        if stride < 1:
+            raise ValueError(f"EPSA: stride must be 1 or more, found {stride}; 1 keeps height and width.")
+        self.convs = nn.ModuleList(
+            nn.Conv2d(channels, k, size, stride, size // 2, groups=groups, bias=False)
+            for size, groups in zip(KERNELS, GROUPS, strict=True)
+        )
+        self.squeeze = nn.Linear(k, k // reduction)
+        self.expand = nn.Linear(k // reduction, k)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        scales = torch.stack([conv(x) for conv in self.convs], 1)  # (B, 4, C / 4, H, W)
+        pooled = scales.mean((3, 4))
+        gate = self.expand(F.relu(self.squeeze(pooled))).sigmoid().softmax(1).to(scales.dtype)  # (B, 4, C / 4)
+        return (scales * gate[..., None, None]).flatten(1, 2).to(x.dtype)

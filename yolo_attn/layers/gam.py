@@ -1,0 +1,76 @@
+"""Global attention mechanism (GAM). Liu et al., 2021, https://arxiv.org/abs/2112.05561
+
+Nothing is pooled: a bottleneck over the channels of every pixel, then two wide convolutions, each give a gate for every
+element.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class GAM(nn.Module):
+    """x (B, C, H, W) -> x * channel gate * pixel gate, both (B, C, H, W) and in (0, 1).
+
+    This is the form that the paper's parameter counts contain. The code its authors released has reduction 4, biases
+    in the convolutions, a BatchNorm behind the second one, and no sigmoid on the channel gate.
+
+    Args:
+        channels: C, a multiple of groups.
+        reduction: C / reduction channels in both bottlenecks, 1 to C.
+        groups: Of both convolutions, with a channel shuffle between them if above 1; 4 in the paper's "gc".
+        by_channel: Use the channel gate.
+        by_pixel: Use the pixel gate.
+
+    Raises:
+        ValueError: channels below 1, reduction outside 1 to C, no gate, or widths that do not split into the groups.
+
+    Source: paper, equations 1 and 2. The paper permutes the map for its linear layers; a 1x1 convolution
+    is the same without the copies.
+    """
+
+    def __init__(
+        self, channels: int, reduction: int = 16, groups: int = 1, by_channel: bool = True, by_pixel: bool = True
+    ):
+        super().__init__()
+        if channels < 1 or groups < 1:
+            raise ValueError(
+                f"GAM: channels and groups must be 1 or more, found {channels} and {groups}; groups is 1 or 4."
+            )
+        if not 1 <= reduction <= channels:
+            raise ValueError(
+                f"GAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
+                f"it must be from 1 to {channels}, usually 16."
+            )
+        if not (by_channel or by_pixel):
+            raise ValueError("GAM: by_channel and by_pixel are both False, which leaves no gate; use at least one.")
+        width = channels // reduction
+        if channels % groups or width % groups:
+            fits = [n for n in range(1, groups) if math.gcd(channels, width) % n == 0]
+            raise ValueError(
+                f"GAM: {channels} channels and a bottleneck of {width} cannot be split into {groups} groups; "
+                f"the nearest number below that fits is {fits[-1]}."
+            )
+        self.groups, self.by_channel, self.by_pixel = groups, by_channel, by_pixel
+        if by_channel:
+            self.squeeze = nn.Conv2d(channels, width, 1)
+            self.expand = nn.Conv2d(width, channels, 1)
+        if by_pixel:
+            self.reduce = nn.Conv2d(channels, width, 7, padding=3, groups=groups, bias=False)
+            self.norm = nn.BatchNorm2d(width)
+            self.restore = nn.Conv2d(width, channels, 7, padding=3, groups=groups, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.by_channel:
+            x = x * self.expand(F.relu(self.squeeze(x))).sigmoid_().to(x.dtype)
+        if self.by_pixel:
+            hidden = F.relu(self.norm(self.reduce(x)))
+            if self.groups > 1:
+                split = hidden.view(-1, self.groups, self.norm.num_features // self.groups, *x.shape[2:])
+                hidden = split.transpose(1, 2).reshape(-1, self.norm.num_features, *x.shape[2:])
+            x = x * self.restore(hidden).sigmoid_().to(x.dtype)
+        return x

@@ -1,0 +1,47 @@
+"""Global context block (GC) of GCNet. Cao et al., ICCV Workshops 2019, https://arxiv.org/abs/1904.11492
+
+A softmax over all pixels picks what is summed to one context vector; a bottleneck of it is added to every pixel.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class GC(nn.Module):
+    """x (B, C, H, W) -> x + context, context (B, C, 1, 1).
+
+    Args:
+        channels: C, 1 or more.
+        reduction: C / reduction channels in the bottleneck, 1 to C.
+
+    Raises:
+        ValueError: channels below 1, or reduction outside 1 to C.
+
+    Source: paper, equation 5.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"GC: channels must be 1 or more, found {channels}; give the width of the map.")
+        if not 1 <= reduction <= channels:
+            raise ValueError(
+                f"GC: reduction {reduction} leaves no bottleneck in {channels} channels; "
+                f"it must be from 1 to {channels}, usually 16."
+            )
+        width = channels // reduction
+        self.score = nn.Linear(channels, 1)
+        self.squeeze = nn.Linear(channels, width)
+        self.norm = nn.GroupNorm(1, width)  # on one pixel: the paper's LayerNorm([width, 1, 1])
+        self.expand = nn.Linear(width, channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pixels = x.flatten(2)  # (B, C, H * W)
+        attention = (torch.matmul(self.score.weight, pixels) + self.score.bias).softmax(2)  # (B, 1, H * W)
+        pooled = torch.matmul(pixels, attention.to(x.dtype).transpose(1, 2))[:, :, 0]  # (B, C)
+        # torch.group_norm: the module's call refuses one image with a bottleneck of one channel.
+        hidden = torch.group_norm(self.squeeze(pooled), 1, self.norm.weight, self.norm.bias, self.norm.eps)
+        return x + self.expand(F.relu(hidden)).to(x.dtype)[:, :, None, None]

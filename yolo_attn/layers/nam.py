@@ -1,0 +1,47 @@
+"""Normalisation-based attention (NAM). Liu et al., 2021, https://arxiv.org/abs/2111.12419
+
+The scale that a BatchNorm learns for a channel tells how much the channel varies; its share in the sum of all scales
+weighs the channel's normalised pixels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class NAM(nn.Module):
+    """x (B, C, H, W) -> x * sigmoid(share * BatchNorm(x)), share (C, 1, 1) = |gamma| / sum of |gamma|.
+
+    The formula trains gamma by both paths and is the default; the authors' code has no gradient through the share.
+
+    Args:
+        channels: C, 1 or more.
+        authors_code: Take the share as a constant in the backward, as in the released code. The output is the same.
+
+    Raises:
+        ValueError: channels below 1.
+
+    Source: paper, equations 1 and 2.
+    """
+
+    def __init__(self, channels: int, authors_code: bool = False):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"NAM: channels must be 1 or more, found {channels}; give the width of the map.")
+        self.norm = nn.BatchNorm2d(channels)
+        self.authors_code = authors_code
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        norm = self.norm
+        share = (norm.weight.detach() if self.authors_code else norm.weight).abs()
+        share = share / share.sum()
+        if self.training:
+            score = norm(x) * share[:, None, None].to(x.dtype)
+        else:  # one pass over the map: the share goes into the scale and the shift
+            scale, shift = share * norm.weight, share * norm.bias
+            # Flat: on a map one pixel wide torch 2.15 returns a wrong gradient if the incoming one has unusual strides.
+            score = F.batch_norm(x.flatten(2), norm.running_mean, norm.running_var, scale, shift, eps=norm.eps)
+            score = score.view_as(x)
+        return x * score.sigmoid_().to(x.dtype)

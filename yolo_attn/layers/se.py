@@ -1,0 +1,45 @@
+"""Squeeze-and-excitation (SE). Hu et al., CVPR 2018, https://arxiv.org/abs/1709.01507
+
+Each channel is weighed by what a bottleneck of two matrices makes of the means of all channels.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class SE(nn.Module):
+    """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
+
+    Args:
+        channels: C, 1 or more.
+        reduction: C / reduction channels in the bottleneck, 1 to C.
+
+    Raises:
+        ValueError: channels below 1, or reduction outside 1 to C.
+
+    Source: paper, equations 2 to 4; the bottleneck has no biases, as in the authors' code.
+    """
+
+    def __init__(self, channels: int, reduction: int = 16):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"SE: channels must be 1 or more, found {channels}; give the width of the map.")
+        if not 1 <= reduction <= channels:
+            raise ValueError(
+                f"SE: reduction {reduction} leaves no bottleneck in {channels} channels; "
+                f"it must be from 1 to {channels}, usually 16."
+            )
+        width = channels // reduction
+        self.squeeze = nn.Linear(channels, width, bias=False)
+        self.expand = nn.Linear(width, channels, bias=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.is_grad_enabled() and not torch.jit.is_tracing():  # the backward of a sum is a view, of a mean a map
+            pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
+        else:
+            pooled = x.mean((2, 3))  # (B, C)
+        gate = self.expand(F.relu(self.squeeze(pooled.to(x.dtype)))).sigmoid().to(x.dtype)  # (B, C)
+        return x * gate[:, :, None, None]

@@ -1,0 +1,47 @@
+"""Style-based recalibration module (SRM). Lee et al., ICCV 2019, https://arxiv.org/abs/1903.10829
+
+Each channel is weighed by its own mean and standard deviation over the map; channels do not see each other.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class SRM(nn.Module):
+    """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
+
+    The variance is the mean square, as in the paper; the authors' code divides by H * W - 1, which a map of one pixel
+    does not allow. Their epsilon under the root is kept.
+
+    Args:
+        channels: C, 1 or more.
+
+    Raises:
+        ValueError: channels below 1.
+
+    Source: paper, section 3.
+    """
+
+    def __init__(self, channels: int):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(f"SRM: channels must be 1 or more, found {channels}; give the width of the map.")
+        self.weight = nn.Parameter(torch.zeros(channels, 2))  # of the mean and of the deviation
+        self.norm = nn.BatchNorm1d(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        mean, norm = x.mean((2, 3)), self.norm  # (B, C)
+        # var() is many times slower on a CPU. The deviations sum to 0: no gradient goes through this mean.
+        centred = (x - mean.detach()[:, :, None, None]).flatten(2)
+        wide = torch.promote_types(x.dtype, torch.float32)  # sums over H * W overflow in half precision
+        variance = torch.linalg.vector_norm(centred, dim=2, dtype=wide).square() / x.shape[2] / x.shape[3]
+        style = torch.stack([mean, (variance + 1e-5).sqrt().to(x.dtype)], 2)  # (B, C, 2)
+        score = (style * self.weight).sum(2)
+        if self.training and len(x) == 1:  # one image has no statistics over the batch: the running ones stand in
+            score = F.batch_norm(score, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
+        else:
+            score = norm(score)
+        return x * score.sigmoid().to(x.dtype)[:, :, None, None]

@@ -1,0 +1,49 @@
+"""Triplet attention (TAM). Misra et al., WACV 2021, https://arxiv.org/abs/2010.03045
+
+For each of the axes C, H and W the map is reduced over it to its maximum and mean, and a convolution over the other two
+axes gives a gate. The paper rotates the map so that one code serves all three; here only the reduced maps are turned,
+and the three gates are averaged before the map is multiplied once.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class TripletAttention(nn.Module):
+    """x (B, C, H, W) -> x * mean of three gates in (0, 1): (B, 1, H, W), (B, C, 1, W) and (B, C, H, 1).
+
+    Args:
+        channels: C, 1 or more; no parameter depends on it.
+        kernel_size: Side of the three convolutions, odd.
+
+    Raises:
+        ValueError: channels below 1, or an even or non-positive kernel_size.
+
+    Source: paper, section 3.
+    """
+
+    def __init__(self, channels: int, kernel_size: int = 7):
+        super().__init__()
+        if channels < 1:
+            raise ValueError(
+                f"TripletAttention: channels must be 1 or more, found {channels}; give the width of the map."
+            )
+        if kernel_size < 1 or kernel_size % 2 == 0:
+            raise ValueError(
+                f"TripletAttention: kernel_size must be odd and positive, found {kernel_size}; the paper's is 7."
+            )
+        self.over_channels, self.over_rows, self.over_columns = (
+            nn.Sequential(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False), nn.BatchNorm2d(1))
+            for _ in range(3)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        pooled = [torch.stack([x.amax(axis), x.mean(axis)], 1) for axis in (1, 2, 3)]
+        pixels = self.over_channels(pooled[0])  # (B, 1, H, W)
+        columns = self.over_rows(pooled[1])  # (B, 1, C, W)
+        rows = self.over_columns(pooled[2].transpose(2, 3)).transpose(2, 3)  # convolved over H x C, (B, 1, C, H)
+        pixels, columns, rows = ((score.sigmoid() / 3).to(x.dtype) for score in (pixels, columns, rows))
+        gate = (rows[:, 0, :, :, None] + columns[:, 0, :, None]).add_(pixels)
+        return x * gate

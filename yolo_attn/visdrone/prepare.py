@@ -1,0 +1,123 @@
+"""YOLO labels beside the images of the official VisDrone-DET folders, with an account of every row left out.
+
+Nothing is moved, copied or deleted: labels/ and images.txt, the list of the annotated images, join images/ and
+annotations/. The list is written last, so a split that has one is prepared. data/VisDrone.yaml names the lists for
+this reason: Ultralytics runs its `download` only where the paths it names are missing.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from yolo_attn.visdrone.annotations import NAMES, RowError, label_text, line_number, read, yolo_labels
+from yolo_attn.visdrone.processes import each
+from yolo_attn.visdrone.report import Outcome, Report, SplitReport, summary
+from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
+from yolo_attn.visdrone.splits import FOLDERS, extract, pending, put, require
+
+LIST = "images.txt"
+AT_ONCE = 32  # annotation files for a process at a time
+PACK = 200  # members of a zip for a process at a time, as it reads the zip's directory for each pack
+
+
+def _silent(tasks: Sequence, _title: str) -> Iterable:
+    return tasks
+
+
+def prepare(
+    root: str | Path,
+    splits: Sequence[str] = tuple(FOLDERS),
+    progress: Callable[[Sequence, str], Iterable] = _silent,
+) -> Report:
+    """Adds labels/ and images.txt to root/VisDrone2019-DET-SPLIT, and says what it found.
+
+    May be stopped at any moment and run again: a file is written in one step, and only if it does not hold already
+    what it should. Zips that lie in `root` are extracted first and kept; a file that is there already stays.
+
+    Args:
+        root: Folder of the official folders or zips.
+        splits: Some of train, val and test-dev.
+        progress: Wraps a list of tasks, given a title, as tqdm does.
+
+    Raises:
+        FileNotFoundError: A split, its images or its annotations are not there.
+        ValueError: There is no split of that name; or a zip, an annotation file or an image cannot be read. All bad
+            files of a split are named, and its list is not written.
+    """
+    root = Path(root)
+    require(root, splits)
+    val_last = sorted(set(splits), key=lambda split: (split == "val", splits.index(split)))  # Ultralytics looks for val
+    reports = {split: _prepare(root, split, progress) for split in val_last}
+    return Report({split: reports[split] for split in FOLDERS if split in reports})
+
+
+def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
+    folder = root / FOLDERS[split]
+    packed = pending(root, split)
+    if packed:
+        packs = [packed[start : start + PACK] for start in range(0, len(packed), PACK)]
+        each(partial(extract, root, split), packs, progress, f"{folder.name}: zip, {PACK} files at a time")
+    images = _by_stem(folder / "images", IMAGE_SUFFIXES)
+    annotations = _by_stem(folder / "annotations", {".txt"})
+    stems = [stem for stem in annotations if stem in images]
+    if not stems:
+        raise FileNotFoundError(
+            f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
+        )
+    (folder / "labels").mkdir(exist_ok=True)
+    tasks = [(images[stem], annotations[stem]) for stem in stems]
+    outcomes = each(partial(_label, folder), tasks, progress, f"{folder.name}: labels", AT_ONCE)
+    refused = [outcome.refused for outcome in outcomes if outcome.refused]
+    if refused:
+        raise ValueError(
+            f"{folder}: {len(refused)} of {len(stems)} images get no labels; mend the files below, or take image and"
+            " annotation away, and prepare again\n  " + "\n  ".join(refused)
+        )
+    _put_if_new(folder / LIST, "".join(f"./images/{images[stem]}\n" for stem in stems).encode())
+    return summary(folder, images, annotations, dict(zip(stems, outcomes, strict=True)), len(packed))
+
+
+def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str]:
+    """File names of a folder by their stems, in order."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{folder}: not there; an official split has images/ and annotations/")
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    stems = {name.rpartition(".")[0]: name for name in names}
+    if len(stems) < len(names):
+        twice = next(name for name in names if name not in stems.values())
+        raise ValueError(f"{folder / twice}: another file there has the same stem; one label file cannot serve two")
+    return stems
+
+
+def _label(folder: Path, task: tuple[str, str]) -> Outcome:
+    """Makes the label file of one image and its annotation."""
+    image, annotation = folder / "images" / task[0], folder / "annotations" / task[1]
+    try:
+        with Image.open(image) as opened:  # reads the header only
+            size = opened.size
+    except (OSError, ImportError) as error:  # Ultralytics makes Image.open ask for a plugin if a file is unreadable
+        return Outcome(refused=f"{image}: no readable image ({error})")
+    try:
+        made = yolo_labels(read(annotation), *size)
+    except RowError as error:
+        return Outcome(refused=f"{annotation}, line {line_number(annotation, error.row)}: {error.problem}")
+    except ValueError as error:
+        return Outcome(refused=str(error))
+    label = folder / "labels" / annotation.with_suffix(".txt").name
+    written = _put_if_new(label, label_text(made.labels).encode(), stale=folder / "labels.cache")
+    boxes = np.bincount(made.labels[:, 0].astype(int), minlength=len(NAMES))
+    return Outcome(boxes, {reason: (len(rows), rows[0]) for reason, rows in made.left_out.items() if rows}, written)
+
+
+def _put_if_new(path: Path, content: bytes, stale: Path | None = None) -> bool:
+    """Writes a file that does not hold this content yet; before that, removes what was made from its old content."""
+    if path.exists() and path.read_bytes() == content:
+        return False
+    if stale:
+        # Ultralytics up to 8.3 knows its cache by the labels' paths and total size, and another class keeps both.
+        stale.unlink(missing_ok=True)
+    put(path, content)
+    return True

@@ -1,0 +1,44 @@
+"""A function over many small tasks, on every core."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+
+
+def each(
+    function: Callable, tasks: Sequence, progress: Callable[[Sequence, str], Iterable], title: str, at_once: int = 1
+) -> list:
+    """The function's result for every task, in order; the first error ends it.
+
+    Args:
+        function: Of one task; a function of a module or a `partial` of one, as it is sent to other processes.
+        tasks: Its arguments.
+        progress: Wraps the tasks, given the title, as tqdm does.
+        title: What the progress bar says.
+        at_once: Tasks a process is given at a time.
+    """
+    workers = os.cpu_count() or 1
+    # Elsewhere new processes import the caller's script again, which is not ours to require it to be ready for.
+    if workers == 1 or sys.platform != "linux" or len(tasks) <= at_once:
+        return [function(task) for task in progress(tasks, title)]
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), initializer=_as_worker) as pool:
+        try:
+            results = pool.map(function, tasks, chunksize=at_once)
+            return [next(results) for _ in progress(tasks, title)]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _as_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one ends all
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    multiprocessing.parent_process().join()  # returns when it was killed; workers would wait for tasks for ever
+    os._exit(1)
