@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-FORMERLY_REQUIRED = ["tqdm", "scipy", "pandas", "seaborn", "py-cpuinfo"]  # by Ultralytics up to 8.3.0, but not by today's
+# By Ultralytics up to 8.3.0 but not by today's; onnxscript by its call of torch.onnx.export under a recent torch.
+FORMERLY_REQUIRED = ["tqdm", "scipy", "pandas", "seaborn", "py-cpuinfo", "onnxscript"]
 SUITES = {
     "rows and files": ["tests/plugin"],
     "stock commands": ["tests/test_commands.py"],
@@ -31,7 +32,7 @@ def environment(folder: Path, version: str) -> Path:
     python = folder / "bin" / "python"
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *FORMERLY_REQUIRED], check=True)
-    subprocess.run([*pip, "--no-deps", f"ultralytics=={version}"], check=True)
+    subprocess.run([*pip, "--no-deps", "--ignore-installed", f"ultralytics=={version}"], check=True)
     subprocess.run([*pip, "--no-deps", "--no-build-isolation", ROOT], check=True)
     return python
 
@@ -45,7 +46,12 @@ def outcome(python: Path, tests: list[str], slow: bool) -> str:
         if done.returncode not in (0, 1):
             return f"did not run: {done.stdout.strip().splitlines()[-1]}"
         cases = list(ElementTree.parse(file.name).iter("testcase"))
-    failed = [str(case.get("name")) for case in cases if case.find("failure") is not None or case.find("error") is not None]
+    failures = {
+        case.get("name"): problem for case in cases for problem in (*case.findall("failure"), *case.findall("error"))
+    }
+    for name, problem in failures.items():
+        print(f"{name}: {problem.text}", file=sys.stderr)
+    failed = list(failures)
     skipped = sum(case.find("skipped") is not None for case in cases)
     text = f"{len(cases) - len(failed) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
     return text if not failed else f"{text}, {len(failed)} FAILED: {', '.join(failed)}"

@@ -55,13 +55,13 @@ print(f"""# Layers against the fastest public form
 `{" ".join(["python", *sys.argv])}`, commit {commit}, torch {torch.__version__}, timm {timm.__version__}, {cpu},
 load at the start {os.getloadavg()[0]:.1f} (the machine is shared). Batch 1, float32, eager, one thread.
 
-The other form is timm's where it has the layer, else that of `scripts/plain_forms.py`. Times are CPU milliseconds of the
-process, so that waiting for other programs does not count: median (quartiles) of {ROUNDS} rounds in which the two take
-turns. The ratio is the median of each round's.
+The other form is timm's where it has the layer, else that of `scripts/plain_forms.py`. Times are CPU milliseconds of
+the process, so that waiting for other programs does not count: median (quartiles) of {ROUNDS} rounds in which the two
+take turns. The ratio is the median of each round's.
 
 | layer | other form | map | pass | other ms | ours ms | other / ours |
 |---|---|---|---|---|---|---|""")
-for name in sorted(TIMM | PLAIN):
+for name in sys.argv[2:] or sorted(TIMM | PLAIN):
     for channels, side in ((256, 40), (64, 160)):
         for kind, backward in (("forward", False), ("forward + backward", True)):
             ours = prepared(LAYERS[name](channels), backward)

@@ -59,17 +59,23 @@ def main(pairs: int = 200, builds: int = 30) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pythons = [environment(Path(folder) / name, name == "with") for name in ("without", "with")]
         clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-        starts = [lambda python=python: subprocess.run([python, "-c", "pass"], env=clean, check=True) for python in pythons]
+        starts = [
+            lambda python=python: subprocess.run([python, "-c", "pass"], env=clean, check=True) for python in pythons
+        ]
         start_up = interleaved(starts, pairs)
     from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
     models = [yaml_model_load(name) for name in ("yolov5x.yaml", "yolov5x-ema.yaml")]
     building = interleaved([lambda model=model: DetectionModel(model, verbose=False) for model in models], builds)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
+    ).stdout.strip()
     print("| | pairs | without, ms | with, ms | ratio |\n|---|---|---|---|---|")
     print(row("interpreter start-up", start_up))
     print(row("building yolov5x, no row / one EMA row", building))
-    print(f"\nQuartiles. {platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, commit {commit}.")
+    print(
+        f"\nQuartiles. {platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, commit {commit}."
+    )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,11 @@ def gradients(images: torch.Tensor, parallel: bool) -> list[torch.Tensor]:
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
-    boxes = {"batch_idx": torch.arange(len(images)).float(), "cls": torch.zeros(len(images), 1), "bboxes": torch.full((len(images), 4), 0.5)}
+    boxes = {
+        "batch_idx": torch.arange(len(images)).float(),
+        "cls": torch.zeros(len(images), 1),
+        "bboxes": torch.full((len(images), 4), 0.5),
+    }
     network = DistributedDataParallel(model, find_unused_parameters=True) if parallel else model
     loss = network({"img": images, **boxes})[0].sum()
     loss.backward()

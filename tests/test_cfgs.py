@@ -16,22 +16,18 @@ from yolo_attn.models import rows
 from yolo_attn.models.check import check
 
 ROOT = Path(__file__).parents[1]
-FILES = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
+ALL = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
+_spec = importlib.util.spec_from_file_location("make_cfgs", ROOT / "scripts" / "make_cfgs.py")
+make_cfgs = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(make_cfgs)
+FILES = sorted(make_cfgs.name(*entry) for entry in make_cfgs.TABLE)
+P2 = [name for name in FILES if name.startswith("yolov5-p2")]
 # Stock files change: an older Ultralytics has not all families and writes some rows otherwise.
 NEWEST = pytest.mark.skipif(not check_version(ultralytics.__version__, ">=8.4.190"), reason="cfg/ is of 8.4.190")
-P2 = [name for name in FILES if name.startswith("yolov5-p2")]
-
-
-@pytest.fixture(scope="module")
-def make_cfgs():
-    spec = importlib.util.spec_from_file_location("make_cfgs", ROOT / "scripts" / "make_cfgs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def text_of(file: str) -> str:
-    if not file.startswith("yolov5") and not known_family(file):
+    if file in FILES and not known_family(file):
         pytest.skip(f"Ultralytics {ultralytics.__version__} has no {file.partition('-')[0]}")
     return (ROOT / "cfg" / file).read_text(encoding="utf-8")
 
@@ -58,17 +54,21 @@ def attention(text: str, scale: str) -> list[nn.Module]:
 
 
 @NEWEST
-def test_the_files_are_what_the_script_writes(make_cfgs):
-    written = {make_cfgs.name(*entry): make_cfgs.cfg(*entry).encode() for entry in make_cfgs.TABLE}
-    assert {name: (ROOT / "cfg" / name).read_bytes() for name in FILES} == written
+@pytest.mark.parametrize("entry", make_cfgs.TABLE, ids=lambda entry: make_cfgs.name(*entry))
+def test_a_file_is_what_the_script_writes(entry):
+    assert (ROOT / "cfg" / make_cfgs.name(*entry)).read_bytes() == make_cfgs.cfg(*entry).encode()
 
 
-@pytest.mark.parametrize("file", FILES)
+def test_no_stock_family_has_a_file_that_the_script_does_not_write():
+    assert [name for name in ALL if name.startswith("yolo")] == FILES
+
+
+@pytest.mark.parametrize("file", ALL)
 def test_nothing_is_found_in_a_file(file):
     assert check(text_of(file)) == []
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", ALL)
 def test_every_row_reaches_the_head(file):
     parsed = rows.parse(text_of(file))
     reaching = {parsed[-1].index}
@@ -124,8 +124,8 @@ def test_attention_stands_after_the_five_c3_of_the_neck_above_stride_32(file):
     assert all(row.section == "head" for row in before)
 
 
-# EMA paper (https://arxiv.org/abs/2305.13563), table 2, YOLOv5x on VisDrone with 10 classes; the counts of the networks behind
-# its rounded numbers. Those with attention also hold the parameters of a Concat that a stale index feeds: it joins the
+# EMA paper (https://arxiv.org/abs/2305.13563), table 2, YOLOv5x on VisDrone with 10 classes: the counts of the networks
+# behind its rounded numbers. Those with attention also have the parameters of a stale index: a Concat takes the
 # 640-channel attention map where the 320-channel lateral map was meant.
 PUBLISHED = 90_963_540
 WRONG_CONCAT = 320 * 2 * 320  # 320 more channels into the two 1x1 convolutions, 320 wide, of the C3 behind it
@@ -150,7 +150,7 @@ def test_attention_has_as_many_parameters_as_in_the_paper(file, expected):
 
 
 def test_the_body_is_the_papers_but_for_the_depth_of_one_stage():
-    """The paper's backbone is older than v6.0: nine and not six blocks at stride 8, before scaling. Its head has anchors."""
+    """The paper's backbone is older than v6.0: 9 blocks at stride 8 before scaling, not 6; its head has anchors."""
     *body, _ = network(text_of("yolov5-p2.yaml"), "x")
     own_head = sum(channels * 45 + 45 for channels in (320, 320, 640, 1280))  # 3 anchors of 5 + 10 numbers each
     block = 160 * 160 + 2 * 160 + 9 * 160 * 160 + 2 * 160  # a 1x1 and a 3x3 convolution with their norms

@@ -48,7 +48,17 @@ def data(tmp_path_factory) -> Path:
 def trained(tmp_path_factory, data) -> Path:
     """The checkpoint of two epochs of `yolo train`."""
     folder = tmp_path_factory.mktemp("trained")
-    out = run(YOLO, "train", f"model={CFG}/yolov5n-ema.yaml", f"data={data}", "epochs=2", f"project={folder}", "name=run", *TRAINING, cwd=folder)
+    out = run(
+        YOLO,
+        "train",
+        f"model={CFG}/yolov5n-ema.yaml",
+        f"data={data}",
+        "epochs=2",
+        f"project={folder}",
+        "name=run",
+        *TRAINING,
+        cwd=folder,
+    )
     assert "yolo_attn.layers.ema.EMA" in out
     return folder / "run" / "weights" / "last.pt"
 
@@ -77,27 +87,66 @@ def test_a_killed_training_resumes(data, tmp_path):
 
 
 def test_a_checkpoint_is_validated(trained, data, tmp_path):
-    out = run(YOLO, "val", f"model={trained}", f"data={data}", "imgsz=64", "workers=0", "plots=False", f"project={tmp_path}", cwd=tmp_path)
+    out = run(
+        YOLO,
+        "val",
+        f"model={trained}",
+        f"data={data}",
+        "imgsz=64",
+        "workers=0",
+        "plots=False",
+        f"project={tmp_path}",
+        cwd=tmp_path,
+    )
     assert "mAP50" in out
 
 
 def test_a_checkpoint_predicts_on_the_photographs_of_ultralytics(trained, tmp_path):
     code = "from ultralytics.utils import ASSETS; print(ASSETS)"
     photographs = python(code, tmp_path).split()[-1]
-    out = run(YOLO, "predict", f"model={trained}", f"source={photographs}", "conf=0.001", f"project={tmp_path}", "name=p", cwd=tmp_path)
+    out = run(
+        YOLO,
+        "predict",
+        f"model={trained}",
+        f"source={photographs}",
+        "conf=0.001",
+        f"project={tmp_path}",
+        "name=p",
+        cwd=tmp_path,
+    )
     assert "bus.jpg" in out
     assert {file.name for file in (tmp_path / "p").glob("*.jpg")} >= {"bus.jpg", "zidane.jpg"}
 
 
 def test_an_exported_onnx_file_is_validated(exported, data, tmp_path):
-    out = run(YOLO, "val", f"model={exported}", f"data={data}", "imgsz=64", "workers=0", "plots=False", f"project={tmp_path}", cwd=tmp_path)
+    out = run(
+        YOLO,
+        "val",
+        f"model={exported}",
+        f"data={data}",
+        "imgsz=64",
+        "workers=0",
+        "plots=False",
+        f"project={tmp_path}",
+        cwd=tmp_path,
+    )
     assert "mAP50" in out
 
 
 def test_an_exported_torchscript_file_is_validated(trained, data, tmp_path):
     run(YOLO, "export", f"model={trained}", "format=torchscript", "imgsz=64", cwd=tmp_path)
     file = trained.with_suffix(".torchscript")
-    out = run(YOLO, "val", f"model={file}", f"data={data}", "imgsz=64", "workers=0", "plots=False", f"project={tmp_path}", cwd=tmp_path)
+    out = run(
+        YOLO,
+        "val",
+        f"model={file}",
+        f"data={data}",
+        "imgsz=64",
+        "workers=0",
+        "plots=False",
+        f"project={tmp_path}",
+        cwd=tmp_path,
+    )
     assert "mAP50" in out
 
 
@@ -123,6 +172,13 @@ def test_weights_load_into_a_model_built_from_the_same_file(trained, tmp_path):
     assert "equal 6 True" in python(code, tmp_path)
 
 
+def test_training_starts_from_the_weights_of_a_model_without_the_row(data, tmp_path):
+    python("from ultralytics import YOLO; YOLO('yolov5n.yaml').save('base.pt')", tmp_path)
+    command = [YOLO, "train", f"model={CFG}/yolov5n-ema.yaml", f"data={data}", "pretrained=base.pt", "epochs=1"]
+    out = run(*command, f"project={tmp_path}", "name=run", *TRAINING, cwd=tmp_path)
+    assert "Rows: 25 matched, 1 new (9 EMA), 0 without a source" in out
+
+
 @pytest.mark.slow
 def test_benchmark_covers_torch_torchscript_and_onnx(trained, data, tmp_path):
     code = (
@@ -136,10 +192,8 @@ def test_benchmark_covers_torch_torchscript_and_onnx(trained, data, tmp_path):
 
 @pytest.mark.slow
 def test_hyperparameters_are_tuned(data, tmp_path):
-    code = (
-        "from ultralytics import YOLO\n"
-        f"YOLO({str(CFG / 'yolov5n-ema.yaml')!r}).tune(data={str(data)!r}, epochs=1, iterations=2, imgsz=64, batch=4, workers=0, plots=False, device='cpu')"
-    )
+    settings = {"epochs": 1, "iterations": 2, "imgsz": 64, "batch": 4, "workers": 0, "plots": False, "device": "cpu"}
+    code = f"from ultralytics import YOLO\nYOLO({str(CFG / 'yolov5n-ema.yaml')!r}).tune(data={str(data)!r}, **{settings!r})"
     out = python(code, tmp_path)
     assert "2/2 iterations complete" in out
     assert "training failure" not in out.lower()
@@ -147,7 +201,15 @@ def test_hyperparameters_are_tuned(data, tmp_path):
 
 @pytest.mark.slow
 def test_training_compiles(data, tmp_path):
-    command = [YOLO, "train", f"model={CFG}/yolov5n-ema.yaml", f"data={data}", "epochs=1", "compile=True", f"project={tmp_path}"]
+    command = [
+        YOLO,
+        "train",
+        f"model={CFG}/yolov5n-ema.yaml",
+        f"data={data}",
+        "epochs=1",
+        "compile=True",
+        f"project={tmp_path}",
+    ]
     out = run(*command, *TRAINING, cwd=tmp_path)
     assert "compile" in out.lower()
     assert "failed" not in out.lower()

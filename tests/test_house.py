@@ -20,10 +20,20 @@ ALLOWED = {
     "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.models"},
     "visdrone": {"numpy", "cv2", "PIL", "faster_coco_eval", "ultralytics"},
     "bench": {"torch", "numpy", "ultralytics", "yaml", "yolo_attn.layers", "yolo_attn.models", "yolo_attn.visdrone"},
-    "cli": {"typer", "rich", "ultralytics", "yolo_attn.models", "yolo_attn.visdrone", "yolo_attn.bench", "yolo_attn.plugin"},
+    "cli": {
+        "typer",
+        "rich",
+        "ultralytics",
+        "yolo_attn.models",
+        "yolo_attn.visdrone",
+        "yolo_attn.bench",
+        "yolo_attn.plugin",
+    },
 }
 TORCH_FREE = ["annotations", "demo", "evaluate", "ignore", "matching", "sizes", "submission", "coco"]
-FILES = [path for part in ALLOWED for path in sorted(PACKAGE.glob(f"{part}.py")) + sorted(PACKAGE.glob(f"{part}/**/*.py"))]
+FILES = [
+    path for part in ALLOWED for path in sorted(PACKAGE.glob(f"{part}.py")) + sorted(PACKAGE.glob(f"{part}/**/*.py"))
+]
 
 
 def imports(path: Path) -> set[str]:
@@ -32,7 +42,9 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            found |= {f"{node.module}.{alias.name}" if node.module == "yolo_attn" else node.module for alias in node.names}
+            found |= {
+                f"{node.module}.{alias.name}" if node.module == "yolo_attn" else node.module for alias in node.names
+            }
     return found
 
 
@@ -41,7 +53,9 @@ def test_imports_point_one_way(path):
     part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     for name in imports(path):
         top = ".".join(name.split(".")[: 2 if name.startswith("yolo_attn") else 1])
-        assert top in sys.stdlib_module_names or top == f"yolo_attn.{part}" or top in ALLOWED[part], f"{part} imports {name}"
+        assert top in sys.stdlib_module_names or top == f"yolo_attn.{part}" or top in ALLOWED[part], (
+            f"{part} imports {name}"
+        )
 
 
 def test_every_file_of_the_package_is_held_by_the_table():

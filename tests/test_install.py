@@ -17,16 +17,29 @@ class Environment:
         self.python = folder / "bin" / "python"
         self.folder = folder
         self.site = Path(self.run("-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])").strip())
-        (self.site / "aa_base.pth").write_text("".join(path + "\n" for path in sys.path if path.endswith("site-packages")))
+        (self.site / "aa_base.pth").write_text(
+            "".join(path + "\n" for path in sys.path if path.endswith("site-packages"))
+        )
 
     def run(self, *arguments, **env) -> str:
         environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | env
-        done = subprocess.run([self.python, *map(str, arguments)], cwd=self.folder, env=environment, capture_output=True, text=True)
+        done = subprocess.run(
+            [self.python, *map(str, arguments)], cwd=self.folder, env=environment, capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
     def pip(self, *arguments) -> None:
-        command = [sys.executable, "-m", "pip", "--python", self.python, *map(str, arguments), "--quiet", "--disable-pip-version-check"]
+        command = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            *map(str, arguments),
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
         subprocess.run(command, check=True, env={**os.environ, "PIP_NO_INDEX": "1"})
 
 
@@ -91,7 +104,11 @@ def test_a_pth_file_without_its_package_is_silent(bare):
 
 @pytest.mark.parametrize(
     "imports",
-    ["import yolo_attn, ultralytics.nn.tasks", "import ultralytics.nn.tasks, yolo_attn", "import yolo_attn, importlib; importlib.reload(yolo_attn)"],
+    [
+        "import yolo_attn, ultralytics.nn.tasks",
+        "import ultralytics.nn.tasks, yolo_attn",
+        "import yolo_attn, importlib; importlib.reload(yolo_attn)",
+    ],
     ids=["before", "after", "twice"],
 )
 def test_importing_the_package_registers_without_an_installation(bare, imports):
@@ -109,5 +126,3 @@ def test_start_up_entry_point_obeys_the_opt_out(bare):
     assert "knows False False" in (out := bare.run("-c", code, YOLO_ATTN_AUTOLOAD="0"))
     assert "then True" in out
     assert "knows True True" in bare.run("-c", code)
-
-

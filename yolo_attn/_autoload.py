@@ -53,7 +53,9 @@ def arm() -> None:
 def disarm() -> None:
     """Stop waiting for the parser."""
     sys.meta_path[:] = [
-        finder for finder in sys.meta_path if finder is not sys.modules[__name__] and not getattr(finder, "yolo_attn", False)
+        finder
+        for finder in sys.meta_path
+        if finder is not sys.modules[__name__] and not getattr(finder, "yolo_attn", False)
     ]
 
 

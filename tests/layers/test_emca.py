@@ -35,7 +35,9 @@ def test_the_mixing_kernel_adds_one_parameter_per_source_and_none_for_one(excita
 def test_a_map_of_one_value_per_channel_has_finite_gradients(excitation):
     layer = randomised(EMCA([16, 16], excitation)).double().eval()
     x = torch.ones(2, 16, 1, 1, dtype=torch.float64)
-    assert all(part.isfinite().all() for part in forward_and_gradients(lambda x: layer([x, x]), x, list(layer.parameters())))
+    assert all(
+        part.isfinite().all() for part in forward_and_gradients(lambda x: layer([x, x]), x, list(layer.parameters()))
+    )
 
 
 def test_one_image_is_trained_with_the_running_statistics():

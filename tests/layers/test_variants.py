@@ -78,3 +78,12 @@ def test_a_constant_map_has_a_finite_gradient(name):
     for value in (0.0, 3.0):
         x = torch.full((1, 128, 4, 6), value, dtype=torch.float64)
         assert all(tensor.isfinite().all() for tensor in forward_and_gradients(layer, x, list(layer.parameters())))
+
+
+def test_fca_trains_on_a_size_that_it_first_saw_in_inference_mode():
+    layer, x = LAYERS["FCA"](32), drawn((1, 32, 11, 13), torch.float32)
+    with torch.inference_mode():
+        seen = layer(x)
+    out, *gradients = forward_and_gradients(layer, x, list(layer.parameters()))
+    torch.testing.assert_close(out, seen.clone(), **TOLERANCE[torch.float32])
+    assert all(gradient.isfinite().all() for gradient in gradients)

@@ -14,7 +14,11 @@ from yolo_attn.models import rows
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
 ALL = sorted(str(path.relative_to(STOCK)) for path in STOCK.rglob("*.yaml"))
-SMALL = [name for name in ("v5/yolov5.yaml", "v8/yolov8-seg.yaml", "11/yolo11-obb.yaml", "26/yolo26.yaml", "11/yolo11-cls.yaml") if name in ALL]
+SMALL = [
+    name
+    for name in ("v5/yolov5.yaml", "v8/yolov8-seg.yaml", "11/yolo11-obb.yaml", "26/yolo26.yaml", "11/yolo11-cls.yaml")
+    if name in ALL
+]
 ROLES = ["backbone-end", "sppf", "stages", "neck", "0"]
 
 THREE_ROWS = """\
@@ -63,12 +67,20 @@ def model_class(model: dict) -> type[nn.Module]:
         return tasks.RTDETRDetectionModel
     if head == "WorldDetect":
         return tasks.WorldModel
-    names = {"detect": "Detection", "segment": "Segmentation", "pose": "Pose", "obb": "OBB", "classify": "Classification"}
+    names = {
+        "detect": "Detection",
+        "segment": "Segmentation",
+        "pose": "Pose",
+        "obb": "OBB",
+        "classify": "Classification",
+    }
     if head.startswith("YOLOE"):
         return tasks.YOLOESegModel if "Segment" in head else tasks.YOLOEModel
     task = tasks.guess_model_task(model)
     names |= {"semantic": "Semantic", "depth": "Depth"}
-    return next(getattr(tasks, n) for n in (f"{names[task]}Model", f"{names[task]}SegmentationModel") if hasattr(tasks, n))
+    return next(
+        getattr(tasks, n) for n in (f"{names[task]}Model", f"{names[task]}SegmentationModel") if hasattr(tasks, n)
+    )
 
 
 def network(text: str) -> nn.Module:
@@ -87,7 +99,12 @@ def test_strip_gives_the_file_back_to_the_letter():
 
 def test_the_first_of_two_layers_at_one_place_is_read_by_the_second():
     text = rows.insert(rows.insert(THREE_ROWS, 0, "CA"), 0, "EMA")
-    assert [(row.module, row.sources) for row in rows.parse(text)][:4] == [("Conv", [-1]), ("EMA", [0]), ("CA", [1]), ("Conv", [2])]
+    assert [(row.module, row.sources) for row in rows.parse(text)][:4] == [
+        ("Conv", [-1]),
+        ("EMA", [0]),
+        ("CA", [1]),
+        ("Conv", [2]),
+    ]
 
 
 @pytest.mark.parametrize(("text", "role"), list(cases(ALL)))
@@ -131,7 +148,11 @@ def check_every_row_learns(text: str, role: str) -> None:
     total.backward()
     layers = [row for row in changed.model if isinstance(row, LAYERS["ECA"])]
     assert layers
-    assert all(parameter.grad is not None and parameter.grad.abs().sum() > 0 for row in layers for parameter in row.parameters())
+    assert all(
+        parameter.grad is not None and parameter.grad.abs().sum() > 0
+        for row in layers
+        for parameter in row.parameters()
+    )
 
 
 def tensors(outputs):
@@ -189,7 +210,10 @@ def test_a_place_that_is_not_there_is_named(role, message):
     [
         ("backbone: [", "not a YAML file"),
         ("nc: 3\n", "not a model YAML: it needs a list named backbone and a list named head"),
-        ("backbone:\n  - [-1, 1, Conv]\nhead: []\n", "line 2: a row is written `- \\[from, number, module, arguments\\]`"),
+        (
+            "backbone:\n  - [-1, 1, Conv]\nhead: []\n",
+            "line 2: a row is written `- \\[from, number, module, arguments\\]`",
+        ),
         ("backbone:\n  - [-1, 1,\n     Conv, []]\nhead: []\n", "line 2: a row is written"),
     ],
 )
@@ -211,5 +235,3 @@ def test_a_scale_can_be_made_the_default():
     assert yaml.safe_load(changed) == yaml.safe_load(text)
     with pytest.raises(ValueError, match="no scale 'q'"):
         rows.with_default_scale(text, "q")
-
-

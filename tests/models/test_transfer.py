@@ -1,6 +1,7 @@
 """Pretrained weights across inserted rows."""
 
 import logging
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -64,13 +65,18 @@ def test_every_tensor_of_the_source_arrives_and_the_rest_of_the_network_computes
 def test_with_other_classes_only_the_classification_branch_stays_behind(family):
     source = detector(text_of(family))
     target = detector(rows.insert_all(text_of(family), ["EMA:8"], ["neck"]), nc=7, seed=1)
-    view, given = target.state_dict(), source.state_dict()
+    given = source.state_dict()
     head = len(source.model) - 1
     yolo_attn.transfer(source, target)
-    left = [key for key in given if not any(value.shape == given[key].shape and torch.equal(value, given[key]) for value in target.state_dict().values())]
+    left = [
+        key
+        for key in given
+        if not any(
+            value.shape == given[key].shape and torch.equal(value, given[key]) for value in target.state_dict().values()
+        )
+    ]
     assert left
     assert all(key.startswith(f"model.{head}.") and "cv3" in key for key in left)
-    assert view
 
 
 def test_head_levels_go_to_their_stride_in_a_p2_variant():
@@ -93,7 +99,9 @@ def test_a_row_never_takes_the_weights_of_another_role():
     base = "nc: 2\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 1]]\n"
     head = "head:\n  - [[{}], 1, Detect, [nc]]\n"
     source = detector(base + head.format(2))
-    target = detector(base.replace("16, 3, 1]]\n", "16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n") + head.format(3), seed=1)
+    target = detector(
+        base.replace("16, 3, 1]]\n", "16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n") + head.format(3), seed=1
+    )
     # Strides: source 2, 4, 4; target 2, 4, 8, 16. Only the first two rows play the same role.
     assert [pair for pair in align(source, target) if pair[0] < 3] == [(0, 0), (1, 1)]
 
@@ -103,7 +111,9 @@ def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_plac
     source = detector(rows.insert_all(text, ["EMA:8", "CA"], ["backbone-end"]))
     target = detector(rows.insert_all(text, ["ECA", "EMA:8"], ["backbone-end", "neck"]), seed=1)
     carried = yolo_attn.transfer(source, target)
-    assert [type(source.model[a]).__name__ for a, b in carried.matched if type(source.model[a]) in LAYERS.values()] == ["EMA"]
+    assert [type(source.model[a]).__name__ for a, b in carried.matched if type(source.model[a]) in LAYERS.values()] == [
+        "EMA"
+    ]
     pairs = dict(carried.matched)
     assert (pairs[9], target.model[pairs[9]].i) == (10, 10)
     for key, value in source.model[9].state_dict().items():
@@ -112,7 +122,10 @@ def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_plac
 
 @pytest.mark.parametrize(("source", "target"), [("yolov5", "yolov5"), ("yolov5-ema", "yolov5-ema")])
 def test_models_of_the_same_rows_load_as_ever(source, target, caplog):
-    texts = [text_of("v5/yolov5") if name == "yolov5" else rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"]) for name in (source, target)]
+    texts = [
+        text_of("v5/yolov5") if name == "yolov5" else rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"])
+        for name in (source, target)
+    ]
     ours, stock = detector(texts[1], seed=1), detector(texts[1], seed=1)
     given = detector(texts[0])
     with logged(caplog):
@@ -123,21 +136,19 @@ def test_models_of_the_same_rows_load_as_ever(source, target, caplog):
     assert "Rows:" not in caplog.text
 
 
-class logged:
+@contextmanager
+def logged(caplog):
     """Lets caplog see Ultralytics' logger, which does not propagate."""
-
-    def __init__(self, caplog):
-        self.handler = caplog.handler
-
-    def __enter__(self):
-        logging.getLogger("ultralytics").addHandler(self.handler)
-
-    def __exit__(self, *_):
-        logging.getLogger("ultralytics").removeHandler(self.handler)
+    logging.getLogger("ultralytics").addHandler(caplog.handler)
+    yield
+    logging.getLogger("ultralytics").removeHandler(caplog.handler)
 
 
 def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
-    source, target = detector(text_of("v5/yolov5")), detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1)
+    source, target = (
+        detector(text_of("v5/yolov5")),
+        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1),
+    )
     with logged(caplog):
         target.load(source)
     stock, report = [record.message for record in caplog.records]
@@ -146,10 +157,16 @@ def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
 
 
 def test_a_transfer_that_carries_little_warns(caplog):
-    source, target = detector(text_of("v8/yolov8")), detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1)
+    source, target = (
+        detector(text_of("v8/yolov8")),
+        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1),
+    )
     with logged(caplog):
         target.load(source)
-    assert any("% of the parameters were carried: are source and model of one family and scale?" in r.message for r in caplog.records)
+    assert any(
+        "% of the parameters were carried: are source and model of one family and scale?" in r.message
+        for r in caplog.records
+    )
 
 
 def test_a_checkpoint_loads_into_a_yaml_with_a_row_more(tmp_path):
@@ -165,5 +182,5 @@ def test_a_checkpoint_loads_into_a_yaml_with_a_row_more(tmp_path):
 
 @pytest.mark.parametrize("bad", [nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))], ids=["linear", "sequential"])
 def test_a_source_without_rows_is_refused(bad):
-    with pytest.raises(ValueError, match="transfer: source is a .* without rows; give a model built from a YAML"):
+    with pytest.raises(ValueError, match=r"transfer: source is a .* without rows; give a model built from a YAML"):
         yolo_attn.transfer(bad, detector(text_of("v5/yolov5")))

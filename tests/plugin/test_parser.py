@@ -80,7 +80,13 @@ def test_a_stock_model_with_a_row_of_ours_runs_forward(name):
     for after in reversed(rows.places(text, "backbone-end")):
         text = rows.insert(text, after, "ECA")
     model = tasks.guess_model_task(model_dict(text))
-    classes = {"detect": "Detection", "segment": "Segmentation", "pose": "Pose", "obb": "OBB", "classify": "Classification"}
+    classes = {
+        "detect": "Detection",
+        "segment": "Segmentation",
+        "pose": "Pose",
+        "obb": "OBB",
+        "classify": "Classification",
+    }
     network = getattr(tasks, f"{classes[model]}Model")(model_dict(text), verbose=False).eval()
     with torch.inference_mode():
         network(torch.rand(1, 3, 64, 96))
@@ -154,7 +160,7 @@ def test_a_name_that_ultralytics_has_cannot_be_taken():
     class Conv(nn.Module):
         pass
 
-    with pytest.raises(ValueError, match="Conv: Ultralytics already has .* under this name; choose another"):
+    with pytest.raises(ValueError, match=r"Conv: Ultralytics already has .* under this name; choose another"):
         yolo_attn.register(Conv)
 
 
@@ -166,7 +172,10 @@ def test_a_name_that_ultralytics_has_cannot_be_taken():
         ([-1, 1, "EMA", [8.5]], "8.5 does not fit factor"),
         ([-1, 1, "EMA", [True]], "True does not fit factor"),
         ([-1, 1, "EMA", [64, 8]], "2 arguments do not fit EMA(factor: int = 32); channels are not written"),
-        ([-1, 1, "ReZero", ["EMA", None]], "None does not fit arguments of ReZero(layer: str = 'EMA', *arguments: int | float | bool | str)"),
+        (
+            [-1, 1, "ReZero", ["EMA", None]],
+            "None does not fit arguments of ReZero(layer: str = 'EMA', *arguments: int | float | bool | str)",
+        ),
         ([-1, 1, "ReZero", ["EMA", 7]], "EMA: 64 channels cannot be split into 7 groups"),
         ([-1, 1, "CBAM", [128]], "CBAM: "),
         ([-1, 1, "CBAM", [16, 4]], "CBAM: "),

@@ -13,6 +13,7 @@ from tests.reference.fca import fca
 from tests.reference.gam import gam
 from tests.reference.gc import gc
 from tests.reference.nam import nam
+from tests.reference.pointwise_control import pointwise_control
 from tests.reference.rezero import rezero
 from tests.reference.sa import sa
 from tests.reference.se import se
@@ -34,6 +35,7 @@ REFERENCES = {
     "GAM": gam,
     "GC": gc,
     "NAM": nam,
+    "PointwiseControl": pointwise_control,
     "ReZero": rezero,
     "SA": sa,
     "SE": se,

@@ -30,7 +30,8 @@ def _image(x, state):
         normalised = (pixel - mean) / (variance + 1e-5).sqrt()
         gate = torch.sigmoid(state["pixel_weight"].flatten(1) * normalised + state["pixel_bias"].flatten(1))
         query, key, value = (
-            state[f"{name}.weight"].flatten(1) @ pixel + state[f"{name}.bias"][:, None] for name in ("query", "key", "value")
+            state[f"{name}.weight"].flatten(1) @ pixel + state[f"{name}.bias"][:, None]
+            for name in ("query", "key", "value")
         )
         affinity = torch.softmax(query.T @ key, 1)  # row: a pixel, column: the pixels that it looks at
         outs.append(pixel * gate + state["alpha"] * (value @ affinity.T))

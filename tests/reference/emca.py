@@ -9,7 +9,8 @@ def emca(maps, state):
     channels = range(x.shape[1])
     means = [[source[:, c % source.shape[1]].mean((1, 2)) for source in maps] for c in channels]
     deviations = [
-        [((source[:, c % source.shape[1]].var((1, 2), correction=0) + 1e-5) ** 0.5) for source in maps] for c in channels
+        [((source[:, c % source.shape[1]].var((1, 2), correction=0) + 1e-5) ** 0.5) for source in maps]
+        for c in channels
     ]
 
     def mixed(values):
@@ -29,7 +30,9 @@ def emca(maps, state):
         reach = len(kernel) // 2
         score = torch.stack(
             [
-                sum(kernel[j] * mean[:, c + j - reach] for j in range(len(kernel)) if 0 <= c + j - reach < len(channels))
+                sum(
+                    kernel[j] * mean[:, c + j - reach] for j in range(len(kernel)) if 0 <= c + j - reach < len(channels)
+                )
                 for c in channels
             ],
             1,

@@ -15,4 +15,6 @@ def epsa(x, state):
         expanded = torch.einsum("bk,ck->bc", squeezed.clamp(min=0), state["expand.weight"]) + state["expand.bias"]
         scales.append(scale)
         scores.append(torch.exp(1 / (1 + torch.exp(-expanded))))
-    return torch.cat([scale * (score / sum(scores))[..., None, None] for scale, score in zip(scales, scores, strict=True)], 1)
+    return torch.cat(
+        [scale * (score / sum(scores))[..., None, None] for scale, score in zip(scales, scores, strict=True)], 1
+    )

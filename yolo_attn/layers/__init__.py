@@ -15,6 +15,7 @@ from yolo_attn.layers.fca import FCA
 from yolo_attn.layers.gam import GAM
 from yolo_attn.layers.gc import GC
 from yolo_attn.layers.nam import NAM
+from yolo_attn.layers.pointwise_control import PointwiseControl
 from yolo_attn.layers.rezero import ReZero
 from yolo_attn.layers.sa import SA
 from yolo_attn.layers.se import SE
@@ -36,6 +37,7 @@ LAYERS: dict[str, type[nn.Module]] = {
     "GAM": GAM,
     "GC": GC,
     "NAM": NAM,
+    "PointwiseControl": PointwiseControl,
     "ReZero": ReZero,
     "SA": SA,
     "SE": SE,

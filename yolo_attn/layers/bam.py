@@ -61,4 +61,4 @@ class BAM(nn.Module):
         by_channel = self.expand(F.relu(hidden))[:, :, None, None]
         by_pixel = self.pixels(x)
         score = by_channel * by_pixel if self.authors_code else by_channel + by_pixel
-        return torch.addcmul(x, x, score.sigmoid_().to(x.dtype))
+        return x * (score.sigmoid_() + 1).to(x.dtype)

@@ -67,7 +67,8 @@ class DMSA(nn.Module):
         """x (N, k, H, W) -> the same: gated, plus a sum over the channels that are like each one."""
         gate = self.expand(F.relu(self.squeeze(x.mean((2, 3))))).sigmoid().to(x.dtype)
         pixels = x.flatten(2)
-        with torch.autocast(x.device.type, enabled=False):  # sums of squares over H * W overflow in half precision
+        device = "cpu" if x.is_meta else x.device.type  # autocast does not know the meta device
+        with torch.autocast(device, enabled=False):  # sums of squares over H * W overflow in half precision
             wide = pixels.to(torch.promote_types(x.dtype, torch.float32))
             affinity = torch.bmm(wide, wide.transpose(1, 2)).softmax(2).to(x.dtype)  # (N, k, k)
         return x * gate[:, :, None, None] + (self.beta * torch.bmm(affinity, pixels)).view_as(x)

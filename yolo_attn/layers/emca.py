@@ -85,7 +85,9 @@ class EMCA(nn.Module):
         if self.excitation != "srm":
             return mean[:, None, :, 0, 0]
         # Squares are summed in float32: they overflow in half precision.
-        total = torch.linalg.vector_norm(x - mean, dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32)).square()
+        total = torch.linalg.vector_norm(
+            x - mean, dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32)
+        ).square()
         deviation = (total / x.shape[2] / x.shape[3] + 1e-5).sqrt().to(x.dtype)
         return torch.stack([mean[:, :, 0, 0], deviation], 1)
 

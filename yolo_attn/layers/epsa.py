@@ -40,7 +40,9 @@ class EPSA(nn.Module):
             )
         k = channels // len(KERNELS)
         if not 1 <= reduction <= k:
-            raise ValueError(f"EPSA: reduction {reduction} leaves no bottleneck in {k} channels; it must be from 1 to {k}.")
+            raise ValueError(
+                f"EPSA: reduction {reduction} leaves no bottleneck in {k} channels; it must be from 1 to {k}."
+            )
         if stride < 1:
             raise ValueError(f"EPSA: stride must be 1 or more, found {stride}; 1 keeps height and width.")
         self.convs = nn.ModuleList(

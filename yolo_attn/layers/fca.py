@@ -12,6 +12,7 @@ not to grow with the map.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import torch
@@ -59,19 +60,31 @@ class FCA(nn.Module):
         width = channels // reduction
         self.squeeze = nn.Linear(channels, width, bias=False)
         self.expand = nn.Linear(width, channels, bias=False)
-        # Integers, which half() leaves exact. The last row is the square of what makes the 7 x 7 bases orthonormal.
-        best = BEST[:frequencies]
-        table = [[u for u, _ in best], [v for _, v in best], [49 * 2 ** ((u > 0) + (v > 0)) for u, v in best]]
         self.frequencies = frequencies
-        self.register_buffer("table", torch.tensor(table)[:, :, None], persistent=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        (height, width), wide = x.shape[2:], torch.promote_types(x.dtype, torch.float32)
-        rows, columns, energy = self.table.to(wide).unbind()  # (frequencies, 1) each
-        rows = (rows * torch.arange(0.5, height, dtype=wide, device=x.device) * math.pi / height).cos()
-        columns = (columns * torch.arange(0.5, width, dtype=wide, device=x.device) * math.pi / width).cos()
-        basis = (rows[:, :, None] * columns[:, None]).to(x.dtype)[:, None]  # (frequencies, 1, H, W)
+        height, width = x.shape[2:]
+        bases = _bases if torch.jit.is_tracing() or torch.compiler.is_compiling() else _kept_bases
+        basis, scale = bases(self.frequencies, height, width, x.dtype, x.device)
         parts = x.reshape(-1, self.frequencies, self.expand.out_features // self.frequencies, height, width)
-        pooled = (parts * basis).sum((3, 4), dtype=wide) * (energy.sqrt() / height / width)
-        gate = self.expand(F.relu(self.squeeze(pooled.flatten(1).to(x.dtype)))).sigmoid().to(x.dtype)
+        pooled = (parts * basis).sum((3, 4), dtype=scale.dtype) * scale  # (B, frequencies, C / frequencies)
+        gate = self.expand(F.relu(self.squeeze(pooled.flatten(1).to(x.dtype)))).sigmoid().to(x.dtype)  # (B, C)
         return x * gate[:, :, None, None]
+
+
+def _bases(frequencies, height, width, dtype, device):
+    """-> the bases (frequencies, 1, H, W) and what a sum over the map is multiplied by (frequencies, 1)."""
+    place = {"dtype": torch.promote_types(dtype, torch.float32), "device": device}
+    down, across = torch.tensor(BEST[:frequencies], **place)[:, :, None].unbind(1)
+    rows = (down * torch.arange(0.5, height, **place) * math.pi / height).cos()
+    columns = (across * torch.arange(0.5, width, **place) * math.pi / width).cos()
+    scale = [7 * 2 ** (((u > 0) + (v > 0)) / 2) for u, v in BEST[:frequencies]]
+    return (rows[:, :, None] * columns[:, None]).to(dtype)[:, None], torch.tensor(scale, **place)[
+        :, None
+    ] / height / width
+
+
+@functools.lru_cache(maxsize=16)
+def _kept_bases(*args):
+    with torch.inference_mode(False):  # what validation keeps must serve training, too
+        return _bases(*args)

@@ -5,6 +5,8 @@ first epochs. Behind this gain the network starts as the one that the weights co
 much of the layer it wants. The papers of the layers do not do this.
 """
 
+from __future__ import annotations
+
 import torch
 from torch import nn
 
@@ -27,9 +29,13 @@ class ReZero(nn.Module):
         super().__init__()
         from yolo_attn.layers import LAYERS  # which lists this class
 
-        single = [name for name, known in LAYERS.items() if not getattr(known, "multi_source", False) and known is not ReZero]
+        single = [
+            name for name, known in LAYERS.items() if not getattr(known, "multi_source", False) and known is not ReZero
+        ]
         if layer not in single:
-            raise ValueError(f"ReZero: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}")
+            raise ValueError(
+                f"ReZero: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}"
+            )
         self.layer = LAYERS[layer](channels, *arguments)
         self.gain = nn.Parameter(torch.zeros(1))
 

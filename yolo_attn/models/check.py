@@ -104,12 +104,16 @@ def _built(text: str, parsed: list[Row]) -> Iterator[Finding]:
     for scale in scales:
         try:
             with torch.device("meta"):
-                layers, _ = tasks.parse_model({**deepcopy(model), "scale": scale}, model.get("channels", 3), verbose=False)
+                layers, _ = tasks.parse_model(
+                    {**deepcopy(model), "scale": scale}, model.get("channels", 3), verbose=False
+                )
             for row, message in _shapes(layers, parsed):
                 failures.setdefault((row, message), []).append(scale)
         except STOCK_ERRORS as error:
             row, _, message = re.match(r"(?:model, row (\d+) )?(`.*?`: )?(.*)", str(error), re.DOTALL).groups()
-            failures.setdefault((row and int(row), f"does not build: {message or type(error).__name__}"), []).append(scale)
+            failures.setdefault((row and int(row), f"does not build: {message or type(error).__name__}"), []).append(
+                scale
+            )
     for (row, message), where in failures.items():
         yield Finding("error", row, message + (f" (scale {', '.join(where)})" if len(where) < len(scales) else ""))
 
@@ -122,7 +126,9 @@ def _shapes(layers: nn.Sequential, parsed: list[Row]) -> Iterator[tuple[int, str
         maps = [outputs[source] if source >= 0 else image for source in row.sources]
         sizes = [entry.shape[-1] for entry in maps if isinstance(entry, torch.Tensor)]
         if row.module == "Concat" and len(set(sizes)) > 1:
-            strides = ", ".join(f"row {source}: {IMAGE_SIZE // size}" for source, size in zip(row.sources, sizes, strict=True))
+            strides = ", ".join(
+                f"row {source}: {IMAGE_SIZE // size}" for source, size in zip(row.sources, sizes, strict=True)
+            )
             yield row.index, f"Concat joins maps of unequal strides ({strides})"
             return
         with torch.no_grad():

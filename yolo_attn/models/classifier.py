@@ -18,5 +18,5 @@ class Classifier(Classify):
         nn.Module.__init__(self)
         self.conv = nn.Identity()  # the inherited forward calls these four in turn
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.drop = nn.Identity()
+        self.drop = nn.Dropout(0.0)  # `dropout=` of the training command sets it
         self.linear = nn.Linear(channels, classes)

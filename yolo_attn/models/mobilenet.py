@@ -36,7 +36,7 @@ class MobileNetV2(mobilenetv2.MobileNetV2):
 
     Args:
         channels: Of the image.
-        layer: A name of LAYERS, with arguments behind a colon: `EMA:8`; empty for none.
+        layer: A name of LAYERS, with its arguments: `EMA(8)`; empty for none.
         place: `end` of each of the 17 inverted residuals, or after each of the seven `stages`.
         stem: `imagenet`, or `cifar`: neither the stem nor the second stage has a stride.
 

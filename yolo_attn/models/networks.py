@@ -1,7 +1,7 @@
 """Whole networks as rows of a model YAML: a row gives several maps, `Feature` rows pick from them, `Classifier` ends a classifier.
 
     backbone:
-      - [-1, 1, ResNet, [50, "EMA:32"]]
+      - [-1, 1, ResNet, [50, EMA(32)]]
     head:
       - [-1, 1, Feature, [5]]
       - [-1, 1, Classifier, [nc]]
@@ -73,22 +73,24 @@ class Feature(nn.Module):
 
 
 def attention(text: str) -> tuple[type[nn.Module], list]:
-    """The class and the arguments that a text such as `EMA`, `EMA:8` or `CBAM:16,7,True` names.
+    """The class and the arguments that a text such as `EMA`, `EMA(8)`, `EMCA(srm)` or `CBAM(16, 7, True)` names.
+
+    It is written like a call because Ultralytics reads a text in a row as Python and stops at what is none, `EMA:8` for one.
 
     Raises:
-        ValueError: There is no such layer.
+        ValueError: The text is no such call, or there is no such layer.
     """
-    name, _, written = text.partition(":")
-    if name not in LAYERS:
-        raise ValueError(f"there is no layer {name!r}; known are {', '.join(LAYERS)}")
-    return LAYERS[name], [_value(part.strip()) for part in written.split(",") if part.strip()]
-
-
-def _value(text: str):
     try:
-        return ast.literal_eval(text)
-    except (SyntaxError, ValueError):
-        return text
+        call = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        call = None
+    called = call.func if isinstance(call, ast.Call) else call
+    if not isinstance(called, ast.Name) or getattr(call, "keywords", []):
+        raise ValueError(f"{text!r} names no layer; write it like EMA or EMA(8)")
+    if called.id not in LAYERS:
+        raise ValueError(f"there is no layer {called.id!r}; known are {', '.join(LAYERS)}")
+    arguments = call.args if isinstance(call, ast.Call) else []
+    return LAYERS[called.id], [node.id if isinstance(node, ast.Name) else ast.literal_eval(node) for node in arguments]
 
 
 def takes_stride(layer: type[nn.Module]) -> bool:

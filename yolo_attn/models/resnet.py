@@ -52,7 +52,7 @@ class ResNet(resnet.ResNet):
     Args:
         channels: Of the image.
         depth: 18, 34, 50 or 101.
-        layer: A name of LAYERS, with arguments behind a colon: `EMA:32`; empty for none.
+        layer: A name of LAYERS, with its arguments: `EMA(32)`; empty for none.
         place: `end` of every residual block, of the `first` or the `last` block of each stage, instead of the second
             `conv` of every block (the 3x3 of a bottleneck), or after all `stages` but the last.
         stem: `imagenet` (7x7 stride 2, max-pool), `cifar` (3x3 stride 1, no max-pool), or `strided` (no max-pool, its stride is
@@ -110,7 +110,9 @@ class ResNet(resnet.ResNet):
 
     def _place(self, layer, arguments, place):
         if _several(layer) and place != "first":
-            raise ValueError(f"ResNet: {layer.__name__} reads several maps, which only the place first gives; found {place}")
+            raise ValueError(
+                f"ResNet: {layer.__name__} reads several maps, which only the place first gives; found {place}"
+            )
         if place == "conv" and not takes_stride(layer):
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
         ends, blocks = [self.conv1.out_channels], [self.conv1.out_channels]  # widths of the maps before this stage

@@ -62,7 +62,9 @@ def find(base: str | Path) -> Path:
     unscaled = base.with_name(SCALED_NAME.sub(r"\1", base.name))
     file = check_yaml(base, hard=False) or check_yaml(unscaled, hard=False)
     if not file:
-        raise FileNotFoundError(f"{base}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring")
+        raise FileNotFoundError(
+            f"{base}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring"
+        )
     return Path(file)
 
 
@@ -86,7 +88,9 @@ def parse(text: str) -> list[Row]:
             line = node.start_mark.line
             one_line = node.end_mark.line == line and ROW_LINE.fullmatch(lines[line])
             if not (isinstance(values, list) and len(values) == 4 and one_line):
-                raise ValueError(f"line {line + 1}: a row is written `- [from, number, module, arguments]`; found {lines[line].strip()}")
+                raise ValueError(
+                    f"line {line + 1}: a row is written `- [from, number, module, arguments]`; found {lines[line].strip()}"
+                )
             rows.append(Row(len(rows), *values, section=name.value, line=line))
     return rows
 
@@ -143,7 +147,9 @@ def insert(text: str, after: int, layer: str, args: Sequence = ()) -> str:
     """
     rows = parse(text)
     if not 0 <= after < len(rows) - 1:
-        raise ValueError(f"row {after} cannot be followed by a layer; write 0 to {len(rows) - 2}, the last row is the head")
+        raise ValueError(
+            f"row {after} cannot be followed by a layer; write 0 to {len(rows) - 2}, the last row is the head"
+        )
     new = after + 1
     lines = _renumbered(
         text,
@@ -210,7 +216,9 @@ def _renumbered(text: str, rows: list[Row], index: Callable[[int], int], source:
         numbers = iter(
             # The image stays -1 from the first row; a reference that counts back goes on counting back.
             entry if old < 0 else source(old) if entry >= 0 else source(old) - moved
-            for entry, old in zip(row.written if isinstance(row.written, list) else [row.written], row.sources, strict=True)
+            for entry, old in zip(
+                row.written if isinstance(row.written, list) else [row.written], row.sources, strict=True
+            )
         )
         match = ROW_LINE.match(lines[row.line])
         sources = re.sub(r"-?\d+", lambda _, numbers=numbers: str(next(numbers)), match["sources"])

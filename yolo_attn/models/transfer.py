@@ -106,7 +106,11 @@ def _wiring(model: nn.Module, rows: list[int]) -> list:
 def _roles(model: nn.Module, rows: list[int]) -> list:
     strides = _strides(model)
     return [
-        (_kind(model.model[row]), tuple(tuple(value.shape) for value in model.model[row].state_dict().values()), strides[row])
+        (
+            _kind(model.model[row]),
+            tuple(tuple(value.shape) for value in model.model[row].state_dict().values()),
+            strides[row],
+        )
         for row in rows
     ]
 
@@ -117,9 +121,7 @@ def _same_task(source: nn.Module, target: nn.Module) -> bool:
 
 def _pairs_of_ours(source: nn.Module, target: nn.Module, pairs: dict[int, int]) -> list[tuple[int, int]]:
     def placed(model):
-        return {
-            index: (_kind(row), _sources(model, index)[0]) for index, row in enumerate(model.model) if _ours(row)
-        }
+        return {index: (_kind(row), _sources(model, index)[0]) for index, row in enumerate(model.model) if _ours(row)}
 
     found, free = [], placed(target)
     for index, (kind, behind) in placed(source).items():
@@ -186,7 +188,9 @@ def plan(source: nn.Module, target: nn.Module) -> tuple[nn.Module, Transfer]:
     return view, Transfer(
         matched=tuple(pairs),
         new=tuple(index for index in alone if _ours(target.model[index])),
-        unmatched=tuple(i for i in alone if not _ours(target.model[i]) and any(True for _ in target.model[i].parameters())),
+        unmatched=tuple(
+            i for i in alone if not _ours(target.model[i]) and any(True for _ in target.model[i].parameters())
+        ),
         source_tensors=len(source.state_dict()),
         carried_tensors=len(carried),
         parameters=sum(value.numel() for value in parameters.values()),

@@ -8,7 +8,9 @@ from yolo_attn.models.rows import SCALED_NAME
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE if (PACKAGE / "cfg").is_dir() else PACKAGE.parent  # a wheel carries cfg/ and data/ inside the package
 
-_existing: ContextVar[Path | None] = ContextVar("_existing", default=None)  # the model YAML that is being loaded, if it exists
+_existing: ContextVar[Path | None] = ContextVar(
+    "_existing", default=None
+)  # the model YAML that is being loaded, if it exists
 
 
 def with_existing_file_first(original):

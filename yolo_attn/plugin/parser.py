@@ -22,9 +22,7 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.models import networks
 from yolo_attn.models.rows import suggestion
 
-UNKNOWN_PARSER = (
-    f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
-)
+UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
 
 
 def with_our_rows(original):
@@ -123,7 +121,9 @@ def _prepared(row: list, index: int, place: str, nc: int | None) -> list:
             raise ValueError(f"{place}: {name} reads several rows and cannot be repeated; found n = {repeats}, write 1")
         source = _Sources(sources)
     elif isinstance(source, list):
-        raise ValueError(f"{place}: {name} reads one row, found the list {source}; write one index, or put a Concat before it")
+        raise ValueError(
+            f"{place}: {name} reads one row, found the list {source}; write one index, or put a Concat before it"
+        )
     for entry in sources:
         if isinstance(entry, bool) or not isinstance(entry, int) or not -max(index, 1) <= entry < index:
             rule = f"write -1 to -{index} or 0 to {index - 1}" if index else "the first row reads the image, write -1"

@@ -44,7 +44,9 @@ def report(carried: Transfer, model: nn.Module) -> None:
         f"{carried.share:.1%} of the model's parameters carried"
     )
     if carried.share < FEW:
-        LOGGER.warning(f"only {carried.share:.0%} of the parameters were carried: are source and model of one family and scale?")
+        LOGGER.warning(
+            f"only {carried.share:.0%} of the parameters were carried: are source and model of one family and scale?"
+        )
 
 
 def transfer(source: "str | Path | nn.Module", model) -> Transfer:
@@ -63,11 +65,15 @@ def transfer(source: "str | Path | nn.Module", model) -> Transfer:
     from ultralytics import YOLO
 
     given = YOLO(source) if isinstance(source, str | Path) else source
-    network, taken = (entry.model if isinstance(getattr(entry, "model", None), nn.Module) and not _has_rows(entry) else entry
-                      for entry in (given, model))
+    network, taken = (
+        entry.model if isinstance(getattr(entry, "model", None), nn.Module) and not _has_rows(entry) else entry
+        for entry in (given, model)
+    )
     for name, entry in (("source", network), ("model", taken)):
         if not _has_rows(entry):
-            raise ValueError(f"transfer: {name} is a {type(entry).__name__} without rows; give a model built from a YAML")
+            raise ValueError(
+                f"transfer: {name} is a {type(entry).__name__} without rows; give a model built from a YAML"
+            )
     carried = plan(network.float(), taken)[1]
     model.load(network)
     return carried

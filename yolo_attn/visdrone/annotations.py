@@ -31,7 +31,7 @@ NAMES = CATEGORIES[1:OTHERS]  # YOLO class = category - 1
 REASONS = ("ignored region", "others", "score 0", "zero size", "outside the image", "duplicate")
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_PLAIN = b"0123456789+-.eE,\n"  # float() reads nothing made of these that _NUMBER would refuse
+_IN_NUMBERS = b"0123456789+-.eE"  # float() reads nothing made of these that _NUMBER would refuse
 
 
 class RowError(ValueError):
@@ -47,14 +47,16 @@ class RowError(ValueError):
 
 @dataclass(frozen=True)
 class YoloLabels:
-    """What `yolo_labels` makes of one annotation file.
+    """What `yolo_labels` makes of annotation rows.
 
     Attributes:
         labels: (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image.
-        left_out: For each of REASONS the numbers, from 0, of the rows left out for it.
+        rows: (M,) the number, from 0, of the row that a label is made of.
+        left_out: For each of REASONS the numbers of the rows left out for it, rising.
     """
 
     labels: np.ndarray
+    rows: np.ndarray
     left_out: dict[str, tuple[int, ...]]
 
     @property
@@ -72,7 +74,8 @@ def read(path: str | Path) -> np.ndarray:
     Raises:
         ValueError: a line is anything else; the message names file and line.
     """
-    content = Path(path).read_bytes()
+    with open(path, "rb") as file:
+        content = file.read()
     rows = _read_clean(content)
     return _read_any(content, path) if rows is None else rows
 
@@ -81,10 +84,16 @@ def _read_clean(content: bytes) -> np.ndarray | None:
     """The rows of a file in the usual form, parsed at once; None where the form is another one."""
     lines = content.replace(b"\r\n", b"\n").removesuffix(b"\n")
     lines = lines.replace(b",\n", b"\n").removesuffix(b",")
-    if lines.translate(None, _PLAIN) or any(line.count(b",") != 7 for line in lines.split(b"\n")):
+    marks = lines.translate(None, _IN_NUMBERS)
+    if marks != (b",,,,,,,\n" * (len(marks) // 8 + 1))[:-1]:  # seven commas a line and nothing else but numbers
         return None
+    values = lines.replace(b"\n", b",")
+    if not values.translate(None, b"0123456789,") and b",," not in b",%b," % values:  # as VisDrone ships them
+        rows = np.fromstring(values, np.int64, sep=",").astype(np.float64)
+        if rows.max() < 2**53:
+            return rows.reshape(-1, 8)
     try:
-        rows = np.array([float(value) for value in lines.replace(b"\n", b",").split(b",")])
+        rows = np.array([*map(float, values.split(b","))])
     except ValueError:
         return None
     return rows.reshape(-1, 8) if np.isfinite(rows).all() else None
@@ -141,43 +150,56 @@ def write(path: str | Path, rows: np.ndarray, decimals: int | None = None) -> No
     Path(path).write_bytes("".join(lines).encode())
 
 
-def yolo_labels(rows: np.ndarray, width: int, height: int) -> YoloLabels:
+def yolo_labels(
+    rows: np.ndarray, width: int | np.ndarray, height: int | np.ndarray, image: int | np.ndarray = 0
+) -> YoloLabels:
     """Annotation rows (N, 8) of a width x height image -> labels (M, 5), and why the other rows are left out.
 
     A row becomes a label if its score is 1 and its category 1..10. Boxes are clipped to the image. Of rows with the
     same class and clipped box the first stays: Ultralytics drops the others itself.
+
+    Args:
+        rows: The columns of COLUMNS.
+        width: Pixels; for rows of several images, which take less time together, (N,).
+        height: Likewise.
+        image: For rows of several images, (N,) a number for the image of each.
 
     Raises:
         RowError: a category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
     """
     rows = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
     score, category = rows[:, 4], rows[:, 5]
-    _require(np.isin(category, range(len(CATEGORIES))), category, "category", "annotations hold whole numbers in 0..11")
-    _require(np.isin(score, (0, 1)), score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
+    whole = (category >= 0) & (category <= OTHERS) & (category == np.floor(category))
+    _require(whole, category, "category", "annotations hold whole numbers in 0..11")
+    switch = (score == 0) | (score == 1)
+    _require(switch, score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
 
-    sizes = np.array([width, height, width, height], dtype=np.float64)
-    clipped = np.clip(np.hstack([rows[:, :2], rows[:, :2] + rows[:, 2:4]]), 0, sizes)  # (N, 4) xyxy
-    seen = np.column_stack([category, clipped])
-    reason = np.select(
-        [
-            category == IGNORED_REGION,
-            category == OTHERS,
-            score == 0,
-            (rows[:, 2:4] <= 0).any(1),
-            (clipped[:, 2:] <= clipped[:, :2]).any(1),
-        ],
-        range(5),
-        default=-1,
-    )
-    kept = np.flatnonzero(reason == -1)
-    _, first = np.unique(seen[kept], axis=0, return_index=True)
-    reason[np.delete(kept, first)] = REASONS.index("duplicate")
+    sizes = np.stack([width, height, width, height], -1)  # (4,) or (N, 4)
+    clipped = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1).clip(0, sizes)  # (N, 4) xyxy
+    reason = np.full(len(rows), -1)
+    # From the last of REASONS to the first, which wins.
+    reason[(clipped[:, 2:] <= clipped[:, :2]).any(1)] = 4
+    reason[(rows[:, 2:4] <= 0).any(1)] = 3
+    reason[score == 0] = 2
+    reason[category == OTHERS] = 1
+    reason[category == IGNORED_REGION] = 0
+    kept = (reason == -1).nonzero()[0]
+    images = np.broadcast_to(image, len(rows))
+    boxes = list(map(tuple, np.column_stack([images, category, clipped])[kept].tolist()))
+    if len(set(boxes)) < len(boxes):
+        reason[kept] = REASONS.index("duplicate")
+        first = dict(zip(reversed(boxes), reversed(kept.tolist()), strict=True))
+        reason[list(first.values())] = -1
+        kept = (reason == -1).nonzero()[0]
 
-    kept = np.flatnonzero(reason == -1)
-    corners = clipped[kept] / sizes
-    centre, extent = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-    left_out = {name: tuple(np.flatnonzero(reason == i).tolist()) for i, name in enumerate(REASONS)}
-    return YoloLabels(np.column_stack([category[kept] - 1, centre, extent]), left_out)
+    corners = (clipped / sizes)[kept]
+    labels = np.empty((len(kept), 5))
+    labels[:, 0] = category[kept] - 1
+    labels[:, 1:3], labels[:, 3:] = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
+    left_out = {name: () for name in REASONS}
+    if len(kept) < len(rows):
+        left_out = {name: tuple((reason == i).nonzero()[0].tolist()) for i, name in enumerate(REASONS)}
+    return YoloLabels(labels, kept, left_out)
 
 
 def _require(fits: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
@@ -188,7 +210,7 @@ def _require(fits: np.ndarray, values: np.ndarray, column: str, rule: str) -> No
 
 def label_text(labels: np.ndarray) -> str:
     """(M, 5) labels -> a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
-    return "".join([f"{kind:.0f} {x:.6f} {y:.6f} {w:.6f} {h:.6f}\n" for kind, x, y, w, h in labels.tolist()])
+    return ("{:.0f} {:.6f} {:.6f} {:.6f} {:.6f}\n" * len(labels)).format(*labels.ravel().tolist())
 
 
 def write_labels(path: str | Path, labels: np.ndarray) -> None:

@@ -19,8 +19,7 @@ from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
 from yolo_attn.visdrone.splits import FOLDERS, extract, pending, put, require
 
 LIST = "images.txt"
-AT_ONCE = 32  # annotation files for a process at a time
-PACK = 200  # members of a zip for a process at a time, as it reads the zip's directory for each pack
+PACK = 50  # files for a process at a time
 
 
 def _silent(tasks: Sequence, _title: str) -> Iterable:
@@ -58,8 +57,7 @@ def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
     folder = root / FOLDERS[split]
     packed = pending(root, split)
     if packed:
-        packs = [packed[start : start + PACK] for start in range(0, len(packed), PACK)]
-        each(partial(extract, root, split), packs, progress, f"{folder.name}: zip, {PACK} files at a time")
+        each(partial(extract, root, split), _packs(packed), progress, f"{folder.name}: zip, {PACK} files at a time")
     images = _by_stem(folder / "images", IMAGE_SUFFIXES)
     annotations = _by_stem(folder / "annotations", {".txt"})
     stems = [stem for stem in annotations if stem in images]
@@ -68,16 +66,20 @@ def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
             f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
         )
     (folder / "labels").mkdir(exist_ok=True)
-    tasks = [(images[stem], annotations[stem]) for stem in stems]
-    outcomes = each(partial(_label, folder), tasks, progress, f"{folder.name}: labels", AT_ONCE)
+    pairs = _packs([(images[stem], annotations[stem]) for stem in stems])
+    outcomes = sum(each(partial(_label, str(folder)), pairs, progress, f"{folder.name}: labels, {PACK} at a time"), [])
     refused = [outcome.refused for outcome in outcomes if outcome.refused]
     if refused:
         raise ValueError(
             f"{folder}: {len(refused)} of {len(stems)} images get no labels; mend the files below, or take image and"
             " annotation away, and prepare again\n  " + "\n  ".join(refused)
         )
-    _put_if_new(folder / LIST, "".join(f"./images/{images[stem]}\n" for stem in stems).encode())
+    _put_if_new(f"{folder}/{LIST}", "".join(f"./images/{images[stem]}\n" for stem in stems).encode())
     return summary(folder, images, annotations, dict(zip(stems, outcomes, strict=True)), len(packed))
+
+
+def _packs(things: list) -> list[list]:
+    return [things[start : start + PACK] for start in range(0, len(things), PACK)]
 
 
 def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str]:
@@ -92,32 +94,63 @@ def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str
     return stems
 
 
-def _label(folder: Path, task: tuple[str, str]) -> Outcome:
-    """Makes the label file of one image and its annotation."""
-    image, annotation = folder / "images" / task[0], folder / "annotations" / task[1]
+def _label(folder: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
+    """Makes the label files of some images and their annotations; one that cannot be read does not stop the others."""
+    try:
+        return _label_together(folder, pairs)
+    except ValueError as error:
+        if len(pairs) > 1:
+            return [outcome for pair in pairs for outcome in _label(folder, [pair])]
+        return [Outcome(refused=str(error))]
+
+
+def _label_together(folder: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
+    # One pass over the rows of many files, and strings for paths, each save a fifth of the time.
+    sizes = [_size(f"{folder}/images/{image}") for image, _ in pairs]
+    rows = [read(f"{folder}/annotations/{annotation}") for _, annotation in pairs]
+    starts = np.cumsum([0, *map(len, rows)])
+    image = np.repeat(np.arange(len(pairs)), np.diff(starts))
+    try:
+        made = yolo_labels(np.concatenate(rows), *np.array(sizes)[image].T, image)
+    except RowError as error:
+        which = image[error.row]
+        path = f"{folder}/annotations/{pairs[which][1]}"
+        raise ValueError(f"{path}, line {line_number(path, error.row - starts[which])}: {error.problem}") from error
+    left_out = [{} for _ in pairs]
+    for reason, numbers in made.left_out.items():
+        edges = np.searchsorted(numbers, starts)
+        for which in np.flatnonzero(np.diff(edges)).tolist():
+            left_out[which][reason] = (int(edges[which + 1] - edges[which]), int(numbers[edges[which]] - starts[which]))
+    outcomes = []
+    edges = np.searchsorted(made.rows, starts).tolist()
+    for which, (_, annotation) in enumerate(pairs):
+        labels = made.labels[edges[which] : edges[which + 1]]
+        path = f"{folder}/labels/{annotation.rpartition('.')[0]}.txt"
+        written = _put_if_new(path, label_text(labels).encode(), stale=f"{folder}/labels.cache")
+        boxes = np.bincount(labels[:, 0].astype(int), minlength=len(NAMES))
+        outcomes.append(Outcome(boxes, left_out[which], written))
+    return outcomes
+
+
+def _size(image: str) -> tuple[int, int]:
     try:
         with Image.open(image) as opened:  # reads the header only
-            size = opened.size
+            return opened.size
     except (OSError, ImportError) as error:  # Ultralytics makes Image.open ask for a plugin if a file is unreadable
-        return Outcome(refused=f"{image}: no readable image ({error})")
-    try:
-        made = yolo_labels(read(annotation), *size)
-    except RowError as error:
-        return Outcome(refused=f"{annotation}, line {line_number(annotation, error.row)}: {error.problem}")
-    except ValueError as error:
-        return Outcome(refused=str(error))
-    label = folder / "labels" / annotation.with_suffix(".txt").name
-    written = _put_if_new(label, label_text(made.labels).encode(), stale=folder / "labels.cache")
-    boxes = np.bincount(made.labels[:, 0].astype(int), minlength=len(NAMES))
-    return Outcome(boxes, {reason: (len(rows), rows[0]) for reason, rows in made.left_out.items() if rows}, written)
+        raise ValueError(f"{image}: no readable image ({error})") from error
 
 
-def _put_if_new(path: Path, content: bytes, stale: Path | None = None) -> bool:
+def _put_if_new(path: str, content: bytes, stale: str = "") -> bool:
     """Writes a file that does not hold this content yet; before that, removes what was made from its old content."""
-    if path.exists() and path.read_bytes() == content:
-        return False
+    try:
+        with open(path, "rb") as file:
+            if file.read() == content:
+                return False
+    except FileNotFoundError:
+        put(path, content)
+        return True
     if stale:
         # Ultralytics up to 8.3 knows its cache by the labels' paths and total size, and another class keeps both.
-        stale.unlink(missing_ok=True)
+        Path(stale).unlink(missing_ok=True)
     put(path, content)
     return True

@@ -1,4 +1,4 @@
-"""A function over many small tasks, on every core."""
+"""A function over many tasks, on every core."""
 
 import multiprocessing
 import os
@@ -9,9 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 
-def each(
-    function: Callable, tasks: Sequence, progress: Callable[[Sequence, str], Iterable], title: str, at_once: int = 1
-) -> list:
+def each(function: Callable, tasks: Sequence, progress: Callable[[Sequence, str], Iterable], title: str) -> list:
     """The function's result for every task, in order; the first error ends it.
 
     Args:
@@ -19,15 +17,14 @@ def each(
         tasks: Its arguments.
         progress: Wraps the tasks, given the title, as tqdm does.
         title: What the progress bar says.
-        at_once: Tasks a process is given at a time.
     """
     workers = os.cpu_count() or 1
     # Elsewhere new processes import the caller's script again, which is not ours to require it to be ready for.
-    if workers == 1 or sys.platform != "linux" or len(tasks) <= at_once:
+    if workers == 1 or sys.platform != "linux" or len(tasks) == 1:
         return [function(task) for task in progress(tasks, title)]
     with ProcessPoolExecutor(workers, multiprocessing.get_context("fork"), initializer=_as_worker) as pool:
         try:
-            results = pool.map(function, tasks, chunksize=at_once)
+            results = pool.map(function, tasks)
             return [next(results) for _ in progress(tasks, title)]
         except BaseException:
             pool.shutdown(cancel_futures=True)

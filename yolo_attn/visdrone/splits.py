@@ -3,6 +3,7 @@
 The project's page, with the links to the zips: https://github.com/VisDrone/VisDrone-Dataset
 """
 
+import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -74,14 +75,15 @@ def extract(root: Path, split: str, names: Sequence[str]) -> None:
             put(target, content)
 
 
-def put(path: Path, content: bytes) -> None:
+def put(path: str | Path, content: bytes) -> None:
     """Writes a file in one step: whoever looks sees the old content or the new, also after a kill at any moment.
 
     The draft's name follows from the file's, so the next run overwrites and renames what a killed one left.
     """
-    draft = path.with_name(f"{path.name}.partial")
-    draft.write_bytes(content)
-    draft.replace(path)
+    draft = f"{path}.partial"
+    with open(draft, "wb", buffering=0) as file:
+        file.write(content)
+    os.replace(draft, path)
 
 
 def _target(root: Path, split: str, name: str) -> Path | None:

@@ -1,22 +1,13 @@
-"""The command `yolo-attn`. Every verb is one call into the package; training, validation and export are the stock `yolo`'s."""
+"""`yolo-attn insert`, `strip` and `check`: model YAMLs."""
 
-import sys
-from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2])
 File = Annotated[Path, typer.Argument(help="A model YAML.")]
 
 
-@app.callback()
-def _verbs() -> None:
-    """Attention layers for Ultralytics YOLO: model YAMLs, weights, VisDrone."""
-
-
-@app.command()
 def insert(
     base: Annotated[str, typer.Argument(help="A model YAML: a path, or a name as Ultralytics knows it, such as yolov5s.yaml.")],
     layers: Annotated[list[str], typer.Argument(help="Layers with their arguments: EMA, EMA:8, CBAM:16,7.")],
@@ -37,7 +28,6 @@ def insert(
     typer.echo(f"{output}: try `yolo train model={output} data=...`")
 
 
-@app.command()
 def strip(file: File, output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")]) -> None:
     """Take all our layers out of a model YAML again."""
     from yolo_attn.models import rows
@@ -45,7 +35,6 @@ def strip(file: File, output: Annotated[Path, typer.Option("--output", "-o", hel
     output.write_text(rows.strip(rows.find(file).read_text(encoding="utf-8")), encoding="utf-8")
 
 
-@app.command()
 def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> None:
     """Say what is wrong or doubtful in model YAMLs, a line per finding. The exit code is 1 if anything is wrong."""
     from yolo_attn.models import rows
@@ -59,33 +48,9 @@ def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> 
     raise typer.Exit(int(wrong))
 
 
-@app.command()
-def demo(root: Annotated[Path | None, typer.Option(help="Where to draw it instead.")] = None) -> None:
-    """Draw the aerial demo set, unless it is there, and print its folder. By default it is that of data=aerial-demo.yaml."""
-    from ultralytics.data.utils import check_det_dataset
-    from ultralytics.utils import LOGGER, TQDM
-
-    from yolo_attn.visdrone.demo import draw
-
-    for handler in LOGGER.handlers:
-        handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
-    with redirect_stdout(sys.stderr):
-        folder = check_det_dataset("aerial-demo.yaml")["path"] if root is None else draw(root, progress=TQDM)
-    typer.echo(folder)
-
-
 def _refuse_errors(text: str, output: Path) -> None:
     from yolo_attn.models.check import check as findings_of
 
     errors = [finding for finding in findings_of(text) if finding.level == "error"]
     if errors:
         raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, errors)))
-
-
-def main() -> None:
-    """Run the command; bad input ends in one line on standard error and exit code 2."""
-    try:
-        app()
-    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
-        typer.echo(f"yolo-attn: {error}", err=True)
-        raise SystemExit(2) from None

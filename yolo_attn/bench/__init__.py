@@ -1,0 +1,1 @@
+"""Measurements: what the papers print, and what the package costs."""

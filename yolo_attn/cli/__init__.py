@@ -1,0 +1,24 @@
+"""The command `yolo-attn`. Every verb is one call into the package; training, validation and export are the stock `yolo`'s."""
+
+import typer
+
+from yolo_attn.cli import models, visdrone
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2])
+for verb in (models.insert, models.strip, models.check, visdrone.demo):
+    app.command()(verb)
+app.add_typer(visdrone.app, name="visdrone")
+
+
+@app.callback()
+def _verbs() -> None:
+    """Attention layers for Ultralytics YOLO: model YAMLs, weights, VisDrone."""
+
+
+def main() -> None:
+    """Run the command; bad input ends in one line on standard error and exit code 2."""
+    try:
+        app()
+    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
+        typer.echo(f"yolo-attn: {error}", err=True)
+        raise SystemExit(2) from None
