@@ -1,6 +1,6 @@
 """The first epochs from transferred weights, with and without ReZero: python scripts/transfer_epochs.py base.pt
 
-Trains yolov5n with EMA in front of the head on the demo set, with each seed, and prints the mAP50 after each epoch. A finished run in the
+Trains yolov5n with a layer in front of the head on the demo set, with each seed, and prints the mAP50 after each epoch. A finished run in the
 folder of runs is not repeated. The source is that of transfer_start.py.
 """
 
@@ -25,12 +25,17 @@ TRAINING = {
 
 
 def main(
-    weights: Path, runs: Path = Path("runs/transfer"), count: int = 3, seeds: str = "0,1,2", place: str = "neck"
+    weights: Path,
+    runs: Path = Path("runs/transfer"),
+    count: int = 3,
+    seeds: str = "0,1,2",
+    place: str = "neck",
+    layers: str = "EMA,CBAM",
 ) -> None:
     """The table of the first epochs: mean and standard deviation over the seeds."""
     runs.mkdir(parents=True, exist_ok=True)
     print(f"| layer | {' | '.join(f'epoch {number + 1}' for number in range(count))} |\n|---|{'---|' * count}")
-    for layer in ("EMA", "ReZero:EMA"):
+    for layer in [start + layer for layer in layers.split(",") for start in ("", "ReZero:")]:
         curves = []
         for seed in seeds.split(","):
             results = runs.absolute() / f"{layer.replace(':', '-')}-{place}-{seed}" / "results.csv"

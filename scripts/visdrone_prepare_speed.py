@@ -1,7 +1,8 @@
 """Time `prepare` against Ultralytics' own VisDrone converter on a drawn split of 2,000 images; prints a Markdown table.
 
-The converter is taken from the `download` code of the installed Ultralytics. It moves the images away, so each run of either gets
-a folder of its own, hard links to one drawing. They take turns; a run of theirs starts as ours does, with no labels.
+The converter is taken from the `download` code of the installed Ultralytics. It moves the images away, so each run of
+either gets a folder of its own, hard links to one drawing. They take turns, and turns in going first. An argument
+names the folder to work in, by default the system's for temporary files.
 """
 
 import ast
@@ -13,6 +14,7 @@ import platform
 import shutil
 import statistics
 import subprocess
+import sys
 import tempfile
 import timeit
 from pathlib import Path
@@ -25,8 +27,7 @@ import yaml
 from yolo_attn.visdrone import annotations
 from yolo_attn.visdrone.prepare import prepare
 
-IMAGES, BOXES, RUNS = 2000, 53, 5  # as many boxes per image as VisDrone's train set has
-SPLIT = "VisDrone2019-DET-train"
+IMAGES, BOXES, RUNS, SPLIT = 2000, 53, 7, "VisDrone2019-DET-train"  # which has 53 boxes an image
 
 
 def draw(folder: Path, rng: np.random.Generator) -> None:
@@ -38,9 +39,8 @@ def draw(folder: Path, rng: np.random.Generator) -> None:
         count = rng.poisson(BOXES)
         corner, size = rng.integers(0, [200, 100], (count, 2)), rng.integers(2, 35, (count, 2))
         kind = np.column_stack([np.ones(count), rng.integers(1, 11, count), np.zeros(count), rng.integers(0, 3, count)])
-        region = [[10, 10, 50, 20, 0, 0, 0, 0]]
         (folder / "images" / f"{index:07d}.jpg").write_bytes(picture.tobytes())
-        annotations.write(folder / "annotations" / f"{index:07d}.txt", np.vstack([np.hstack([corner, size, kind]), region]))
+        annotations.write(folder / "annotations" / f"{index:07d}.txt", np.hstack([corner, size, kind]))
 
 
 def their_converter():
@@ -59,23 +59,22 @@ def seconds(convert, drawing: Path, folder: Path) -> float:
         return timeit.timeit(lambda: convert(folder), number=1)
 
 
-with tempfile.TemporaryDirectory() as name:
+with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as name:
     drawing, theirs = Path(name, "drawing"), their_converter()
     draw(drawing / SPLIT, np.random.default_rng(0))
-    times = [
-        (
-            seconds(lambda folder: prepare(folder, ["train"]), drawing, Path(name, f"ours{run}")),
-            seconds(lambda folder: theirs(folder, "train", SPLIT), drawing, Path(name, f"theirs{run}")),
-        )
-        for run in range(RUNS)
-    ]
-    again = timeit.timeit(lambda: prepare(Path(name, "ours0"), ["train"]), number=1)
+    converters = {"yolo_attn": lambda at: prepare(at, ["train"]), "Ultralytics": lambda at: theirs(at, "train", SPLIT)}
+    times = {who: [] for who in converters}
+    for run in range(RUNS):
+        for who in sorted(converters, reverse=bool(run % 2)):
+            times[who].append(seconds(converters[who], drawing, Path(name, f"{who}{run}")))
+    again = timeit.timeit(lambda: prepare(Path(name, "yolo_attn0"), ["train"]), number=1)
 commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
 cpu = next(line[13:] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
 versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("ultralytics", "numpy", "pillow"))
-print(f"`python scripts/visdrone_prepare_speed.py`: {IMAGES} images; {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f};")
-print(f"Python {platform.python_version()}, {versions}; commit {commit}\n\n| converter | median of {RUNS} | all runs | / ours |\n|---|---|---|---|")
-for name, row in zip(("yolo_attn", "Ultralytics"), zip(*times, strict=True), strict=True):
-    ratio = statistics.median(theirs / ours for (ours, _), theirs in zip(times, row, strict=True))
-    print(f"| {name} | {statistics.median(row):.2f} s | {', '.join(f'{t:.2f}' for t in row)} | {ratio:.2f} |")
+print(f"`{' '.join(['python', *sys.argv])}`: {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+print(f"Python {platform.python_version()}, {versions}; commit {commit}\n")
+print(f"| converter | median of {RUNS} | all runs | / ours, median of the ratios |\n|---|---|---|---|")
+for who, row in times.items():
+    ratio = statistics.median(mine / ours for mine, ours in zip(row, times["yolo_attn"], strict=True))
+    print(f"| {who} | {statistics.median(row):.2f} s | {', '.join(f'{t:.2f}' for t in row)} | {ratio:.2f} |")
 print(f"| yolo_attn, nothing to do | {again:.2f} s | | |")

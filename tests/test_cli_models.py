@@ -54,6 +54,13 @@ def test_a_layer_can_start_as_the_identity(tmp_path):
     assert "- [-1, 1, ReZero, [EMA, 8]]" in (tmp_path / "my.yaml").read_text()
 
 
+def test_a_width_that_does_not_divide_at_another_scale_is_only_noted(tmp_path):
+    done = run("insert", "yolov5s.yaml", "SA", "--at", "17", "-o", "my.yaml", cwd=tmp_path)  # 128 channels, at scale n 64
+    assert done.returncode == 0, done.stderr
+    assert "note: error: row 18: does not build: SA: 64 channels" in done.stderr
+    assert (tmp_path / "my.yaml").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

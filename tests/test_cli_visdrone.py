@@ -43,7 +43,14 @@ def small_set(tmp_path_factory) -> Path:
 
 def case(name: str) -> list:
     folder = CASES / name
-    return ["--annotations", folder / "annotations", "--detections", folder / "detections", "--sizes", folder / "images_sizes.csv"]
+    return [
+        "--annotations",
+        folder / "annotations",
+        "--detections",
+        folder / "detections",
+        "--sizes",
+        folder / "images_sizes.csv",
+    ]
 
 
 def test_evaluate_prints_the_official_numbers_and_those_of_every_class():
@@ -145,7 +152,9 @@ def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_
     root = shutil.copytree(small_set, tmp_path / "set")
     run("prepare", "--root", root)
     names = "".join(f"  {number}: {name}\n" for number, name in enumerate(demo.annotations.NAMES))
-    lists = "".join(f"{key}: {splits.FOLDERS[split]}/images.txt\n" for key, split in (("train", "train"), ("val", "val")))
+    lists = "".join(
+        f"{key}: {splits.FOLDERS[split]}/images.txt\n" for key, split in (("train", "train"), ("val", "val"))
+    )
     (tmp_path / "data.yaml").write_text(f"path: {root}\n{lists}names:\n{names}")
     model = YOLO(Path(__file__).parents[1] / "cfg" / "yolov5n-p2.yaml")
     fast = {"imgsz": 64, "batch": 4, "workers": 0, "plots": False, "device": "cpu", "amp": False}
@@ -158,7 +167,13 @@ def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_
     (val / "images" / "broken.jpg").write_bytes(b"")
     again = CliRunner().invoke(
         cli.app,
-        ["visdrone", "predict", *("--model", str(best), "--images", str(val / "images"), "--out", str(detections)), "--imgsz", "64"],
+        [
+            "visdrone",
+            "predict",
+            *("--model", str(best), "--images", str(val / "images"), "--out", str(detections)),
+            "--imgsz",
+            "64",
+        ],
     )
     assert again.exit_code == 1
     assert "broken.jpg" in again.output

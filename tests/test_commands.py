@@ -86,19 +86,14 @@ def test_a_killed_training_resumes(data, tmp_path):
     assert epochs == ["1", "2", "3", "4"]
 
 
+def validated(model: Path, data: Path, folder: Path) -> str:
+    """Output of `yolo val`."""
+    settings = [f"data={data}", "imgsz=64", "workers=0", "plots=False", f"project={folder}"]
+    return run(YOLO, "val", f"model={model}", *settings, cwd=folder)
+
+
 def test_a_checkpoint_is_validated(trained, data, tmp_path):
-    out = run(
-        YOLO,
-        "val",
-        f"model={trained}",
-        f"data={data}",
-        "imgsz=64",
-        "workers=0",
-        "plots=False",
-        f"project={tmp_path}",
-        cwd=tmp_path,
-    )
-    assert "mAP50" in out
+    assert "mAP50" in validated(trained, data, tmp_path)
 
 
 def test_a_checkpoint_predicts_on_the_photographs_of_ultralytics(trained, tmp_path):
@@ -119,35 +114,12 @@ def test_a_checkpoint_predicts_on_the_photographs_of_ultralytics(trained, tmp_pa
 
 
 def test_an_exported_onnx_file_is_validated(exported, data, tmp_path):
-    out = run(
-        YOLO,
-        "val",
-        f"model={exported}",
-        f"data={data}",
-        "imgsz=64",
-        "workers=0",
-        "plots=False",
-        f"project={tmp_path}",
-        cwd=tmp_path,
-    )
-    assert "mAP50" in out
+    assert "mAP50" in validated(exported, data, tmp_path)
 
 
 def test_an_exported_torchscript_file_is_validated(trained, data, tmp_path):
     run(YOLO, "export", f"model={trained}", "format=torchscript", "imgsz=64", cwd=tmp_path)
-    file = trained.with_suffix(".torchscript")
-    out = run(
-        YOLO,
-        "val",
-        f"model={file}",
-        f"data={data}",
-        "imgsz=64",
-        "workers=0",
-        "plots=False",
-        f"project={tmp_path}",
-        cwd=tmp_path,
-    )
-    assert "mAP50" in out
+    assert "mAP50" in validated(trained.with_suffix(".torchscript"), data, tmp_path)
 
 
 @pytest.mark.parametrize("restricted", ["0", "1"], ids=["freely", "restricted"])

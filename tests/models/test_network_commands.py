@@ -46,8 +46,9 @@ def checkpoint(request, tmp_path, data, folders) -> Path:  # noqa: F811
 
 @pytest.mark.parametrize("checkpoint", ["resnet50-ema-cls", "resnet50-emca-yolo"], indirect=True)
 def test_a_network_is_trained_exported_and_opened_elsewhere(checkpoint, tmp_path):
-    opened = python(f"from ultralytics import YOLO; print(type(YOLO({str(checkpoint)!r}).model.model[0]))", tmp_path)
-    assert "yolo_attn.models.resnet.ResNet" in opened
+    opening = f"from ultralytics import YOLO; print(type(YOLO({str(checkpoint)!r}).model.model[0]))"
+    assert "yolo_attn.models.resnet.ResNet" in python(opening, tmp_path)
+    assert "yolo_attn.models.resnet.ResNet" in python(opening, tmp_path, ULTRALYTICS_SAFE_LOAD="1")
     run(YOLO, "export", f"model={checkpoint}", "format=onnx", "imgsz=64", cwd=tmp_path)
     compared = (
         "import numpy as np, onnxruntime, torch; from ultralytics import YOLO\n"

@@ -7,8 +7,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+import ultralytics
 from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+from ultralytics.utils.checks import check_file
 
 from yolo_attn.visdrone import predict as room
 from yolo_attn.visdrone.annotations import NAMES, read
@@ -80,23 +82,35 @@ def test_a_box_may_have_several_classes(whole):
 
 
 def rows_of_val(model: Path, images: Path, tmp_path: Path) -> list[dict]:
-    (tmp_path / "data.yaml").write_text(json.dumps({"path": str(images.parent), "train": "images", "val": "images", "names": list(NAMES)}))
-    arguments = {"imgsz": 64, "rect": False, "max_det": 500, "save_json": True, "plots": False, "batch": 2, "workers": 0}
+    data = {"path": str(images.parent), "train": "images", "val": "images", "names": list(NAMES)}
+    (tmp_path / "data.yaml").write_text(json.dumps(data))
+    arguments = {
+        "imgsz": 64,
+        "rect": False,
+        "max_det": 500,
+        "save_json": True,
+        "plots": False,
+        "batch": 2,
+        "workers": 0,
+    }
     YOLO(model).val(data=tmp_path / "data.yaml", project=tmp_path, name="val", device="cpu", **arguments)
     return json.loads((tmp_path / "val" / "predictions.json").read_text())
 
 
 @pytest.mark.parametrize("base", ["yolov5n-p2.yaml", "yolo26n.yaml"])
 def test_the_detections_are_those_that_val_scores(images, tmp_path, base):
+    if not check_file(base.replace("n.", ".").replace("n-", "-"), hard=False):
+        pytest.skip(f"Ultralytics {ultralytics.__version__} has no {base}")
     model = checkpoint(tmp_path / "best.pt", base=base)
     predict(model, images, tmp_path / "out", SMALL)
     expected = rows_of_val(model, images, tmp_path)
+    shift = 1 - min(row["category_id"] for row in expected)  # from 0 in older versions
     for stem in STEMS[:2]:
         rows = read(tmp_path / "out" / f"{stem}.txt")
-        of_val = [row for row in expected if str(row["image_id"]).zfill(7) == stem or row["file_name"] == f"{stem}.png"]
+        of_val = [row for row in expected if str(row["image_id"]).zfill(7) == stem]
         assert len(rows) == len(of_val)
         np.testing.assert_allclose(rows[:, 4], [row["score"] for row in of_val], atol=2e-5)
-        theirs = {(*np.round(row["bbox"], 1), round(row["score"], 3), row["category_id"]) for row in of_val}
+        theirs = {(*np.round(row["bbox"], 1), round(row["score"], 3), row["category_id"] + shift) for row in of_val}
         ours = {(*row[:4].round(1), round(row[4], 3), int(row[5])) for row in rows}
         assert len(ours & theirs) > 0.9 * len(theirs)  # the rest are on the edge of a rounding
 
@@ -204,7 +218,9 @@ def test_a_model_without_visdrones_names_is_refused(images, tmp_path, names, mis
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("setting", [{"max_det": 501}, {"max_det": 0}, {"conf": 1.5}, {"iou": -1}, {"imgsz": 0}], ids=str)
+@pytest.mark.parametrize(
+    "setting", [{"max_det": 501}, {"max_det": 0}, {"conf": 1.5}, {"iou": -1}, {"imgsz": 0}], ids=str
+)
 def test_a_setting_out_of_range_is_refused(setting):
     with pytest.raises(ValueError, match=r"max_det in 1\.\.500"):
         Settings(**setting)

@@ -1,5 +1,6 @@
 """Labels beside the official folders: what is written, what is reported, and what an interruption leaves."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -215,12 +216,27 @@ def test_a_zip_that_is_damaged_or_another_is_named(tmp_path, damage):
     ("make", "splits", "error", "sentence"),
     [
         (lambda root: None, ["val"], FileNotFoundError, r"download VisDrone2019-DET-val\.zip .*github\.com/VisDrone"),
-        (lambda root: split(root, {"a": CAR}), ["train", "val"], FileNotFoundError, r"download VisDrone2019-DET-train\.zip"),
-        (lambda root: split(root, {"a": CAR}), ["test"], ValueError, r"splits test given; they are train, val, test-dev"),
+        (
+            lambda root: split(root, {"a": CAR}),
+            ["train", "val"],
+            FileNotFoundError,
+            r"download VisDrone2019-DET-train\.zip",
+        ),
+        (
+            lambda root: split(root, {"a": CAR}),
+            ["test"],
+            ValueError,
+            r"splits test given; they are train, val, test-dev",
+        ),
         (lambda root: split(root, {"a": CAR}), [], ValueError, r"splits none given"),
         (lambda root: split(root, {"a": CAR}, images=[]), ["val"], FileNotFoundError, "none of its 1 annotation files"),
         (lambda root: (root / FOLDERS["val"]).mkdir(), ["val"], FileNotFoundError, "images: not there"),
-        (lambda root: Image.new("RGB", (9, 9)).save(split(root, {"a": CAR}) / "images/a.png"), ["val"], ValueError, "stem"),
+        (
+            lambda root: Image.new("RGB", (9, 9)).save(split(root, {"a": CAR}) / "images/a.png"),
+            ["val"],
+            ValueError,
+            "stem",
+        ),
     ],
     ids=["nothing", "one-split", "name", "no-name", "no-pair", "empty-folder", "two-images"],
 )
@@ -238,6 +254,16 @@ def test_the_list_of_val_is_written_after_those_of_the_other_splits(tmp_path):
     assert not (tmp_path / FOLDERS["val"] / "images.txt").exists()
 
 
+def living(group: int) -> list[str]:
+    """The processes of a group, without those that have ended and wait for someone to ask how."""
+    states = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state, _, of_group = file.read_text().rpartition(")")[2].split()[:3]
+            states[file.parent.name] = (int(of_group), state)
+    return [process for process, (of_group, state) in states.items() if of_group == group and state != "Z"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="one process elsewhere")
 @pytest.mark.parametrize("after", [0.25, 0.5])
 def test_a_run_killed_at_any_moment_leaves_whole_files_and_the_next_completes_it(tmp_path, after):
@@ -252,10 +278,12 @@ def test_a_run_killed_at_any_moment_leaves_whole_files_and_the_next_completes_it
     time.sleep(after)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
+    time.sleep(1)
+    assert living(process.pid) == []
     folders = tmp_path / "whole" / FOLDERS["val"], tmp_path / "cut" / FOLDERS["val"]
     expected = files(folders[0])
     left = files(folders[1]) if folders[1].exists() else {}
-    assert all(content == expected[name] for name, content in left.items() if not name.endswith(".partial"))
+    assert all(content == expected[name] for name, content in left.items() if ".partial" not in name)
     report = prepare(tmp_path / "cut", ["val"]).splits["val"]
     assert report.boxes["car"] == report.images == 600
     assert files(folders[1]) == expected

@@ -21,12 +21,15 @@ def control(text: str) -> str:
         raise ValueError("there is no attention layer in this model, so it has no control")
     for row in ours:
         if getattr(LAYERS[row.module], "multi_source", False) or hasattr(LAYERS[row.module], "out_channels"):
-            raise ValueError(f"row {row.index}: {row.module} joins several rows or changes the width; it has no control")
-        line = lines[row.line]
-        match = rows.ROW_LINE.match(line)
+            raise ValueError(
+                f"row {row.index}: {row.module} joins several rows or changes the width; it has no control"
+            )
+        line = lines[row.line].rstrip("\r\n")
+        match = rows.ROW_LINE.fullmatch(line)
         written = ", ".join(map(str, [row.module, *row.args]))
         comment = f" {match['comment']}" if match["comment"] else ""
-        lines[row.line] = f"{match['head']}{match['sources']}, {row.repeats}, {NAME}, [{written}]]{comment}" + line[match.end() :]
+        changed = f"{match['head']}{match['sources']}, {row.repeats}, {NAME}, [{written}]]{comment}"
+        lines[row.line] = lines[row.line].replace(line, changed)
     return "".join(lines)
 
 

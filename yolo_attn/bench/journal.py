@@ -19,7 +19,9 @@ def read(path: Path) -> list[dict]:
         try:
             records.append(json.loads(line))
         except ValueError as error:
-            raise ValueError(f"{path}:{number}: not a JSON record ({error}); remove the line, its run is then made again") from error
+            raise ValueError(
+                f"{path}:{number}: not a JSON record ({error}); remove the line, its run is then made again"
+            ) from error
     return records
 
 

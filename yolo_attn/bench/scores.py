@@ -42,17 +42,20 @@ def official_images(data: Mapping) -> Path | None:
     Args:
         data: A data YAML as Ultralytics' `check_det_dataset` gives it.
     """
-    listed = data["val"] if isinstance(data["val"], str) else ""
-    folders = {Path(listed)}
-    if listed.endswith(".txt"):
-        lines = Path(listed).read_text(encoding="utf-8").split("\n")
-        folders = {(Path(listed).parent / line.strip()).parent for line in lines if line.strip()}
-    folder = folders.pop()
-    known = set(NAMES) <= {str(name) for name in data["names"].values()}
-    return folder.resolve() if known and not folders and any(_annotations(folder).glob("*.txt")) else None
+    if not isinstance(data["val"], str) or not set(NAMES) <= {str(name) for name in data["names"].values()}:
+        return None
+    listed = Path(data["val"])
+    folders = {listed}
+    if listed.suffix == ".txt":
+        lines = listed.read_text(encoding="utf-8").split("\n")
+        folders = {(listed.parent / line.strip()).parent for line in lines if line.strip()}
+    annotated = [folder.resolve() for folder in folders if any(_annotations(folder).glob("*.txt"))]
+    return annotated[0] if len(annotated) == len(folders) == 1 else None
 
 
-def score(weights: Path, data: Mapping, data_file: str, out: Path, imgsz: int, batch: int, device: str | None) -> Scores:
+def score(
+    weights: Path, data: Mapping, data_file: str, out: Path, imgsz: int, batch: int, device: str | None
+) -> Scores:
     """A checkpoint -> its scores on the validation images.
 
     On VisDrone both protocols read the detection files written to `out`/detections. On another data set there is Ultralytics'

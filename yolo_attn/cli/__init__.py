@@ -2,10 +2,22 @@
 
 import typer
 
-from yolo_attn.cli import models, visdrone
+from yolo_attn.cli import bench, classifiers, deploy, models, visdrone
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2])
-for verb in (models.insert, models.strip, models.check, visdrone.demo):
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2]
+)
+for verb in (
+    models.insert,
+    models.strip,
+    models.check,
+    visdrone.demo,
+    bench.bench,
+    classifiers.rotation,
+    classifiers.scales,
+    deploy.export,
+    deploy.predict,
+):
     app.command()(verb)
 app.add_typer(visdrone.app, name="visdrone")
 

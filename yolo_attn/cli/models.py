@@ -20,10 +20,11 @@ def insert(
 
     layers = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
     text = rows.insert_all(rows.find(base).read_text(encoding="utf-8"), layers, at)
-    scale = rows.SCALED_NAME.match(Path(base).name)
+    letter = rows.SCALED_NAME.match(Path(base).name)
+    scale = letter and letter[2]
     if scale and not rows.SCALED_NAME.match(output.name):
-        text = rows.with_default_scale(text, scale[2])  # my.yaml has no letter, and was made of yolov5s.yaml
-    _refuse_errors(text, output)
+        text = rows.with_default_scale(text, scale)  # my.yaml has no letter, and was made of yolov5s.yaml
+    _refuse_errors(text, output, scale)
     output.write_text(text, encoding="utf-8")
     typer.echo(f"{output}: try `yolo train model={output} data=...`")
 
@@ -48,9 +49,13 @@ def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> 
     raise typer.Exit(int(wrong))
 
 
-def _refuse_errors(text: str, output: Path) -> None:
+def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
+    """Refuse what does not work at the scale that was asked for; say what does not at another."""
     from yolo_attn.models.check import check as findings_of
 
-    errors = [finding for finding in findings_of(text) if finding.level == "error"]
+    errors = [finding for finding in findings_of(text, scale) if finding.level == "error"]
     if errors:
         raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, errors)))
+    for finding in findings_of(text):
+        if finding.level == "error":
+            typer.echo(f"note: {finding}", err=True)

@@ -15,7 +15,8 @@ class BAM(nn.Module):
     """x (B, C, H, W) -> x + x * gate, gate (B, C, H, W) in (0, 1).
 
     The gate is the sigmoid of a channel score (B, C, 1, 1) and a pixel score (B, 1, H, W) together.
-    The paper adds the two scores, its authors' code multiplies them. The paper is the default.
+
+    Authors' code: multiplies the two scores, which the paper adds. The paper is the default; the counts are the same.
 
     Args:
         channels: C, 1 or more.

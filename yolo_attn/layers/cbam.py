@@ -13,8 +13,9 @@ from torch import nn
 class CBAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate (B, C, 1, 1) * pixel gate (B, 1, H, W), both in (0, 1).
 
-    The paper's equations and its authors' code differ. The equations are the default: they are what the paper defines,
-    and what the parameter counts published for detectors contain (EMA, Table 2).
+    Authors' code: has biases in the bottleneck and a BatchNorm after the convolution, which the paper's equations have
+    not. The equations are the default: they are what the paper defines, and what the parameter counts published for
+    detectors contain (EMA, Table 2).
 
     Args:
         channels: C, 1 or more.

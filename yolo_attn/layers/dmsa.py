@@ -1,9 +1,7 @@
 """Dual multi-scale attention (DMSA). Sagar, https://arxiv.org/abs/2106.08382
 
 A 3x3 and a 5x5 convolution, then groups with shared weights: half of a group's channels attend to one another, the other
-half's pixels do. No code was published, and the paper's parameter counts contradict one another. This reading takes its
-equations where they say enough: the gates of both branches multiply, as in the shuffle attention that the paper builds on.
-In DMSANet it stands in place of the 3x3 convolution of a bottleneck.
+half's pixels do. In DMSANet it stands in place of the 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations
@@ -15,6 +13,10 @@ from torch import nn
 
 class DMSA(nn.Module):
     """x (B, C, H, W) -> (B, C, H, W). No map of (H * W) x (H * W) is held in memory where torch's fused attention runs.
+
+    Authors' code: was never published, and the paper's parameter counts contradict one another; no reading reaches them.
+    This one takes the equations where they say enough: the gates of both branches multiply, as in the shuffle attention
+    that the paper builds on.
 
     Args:
         channels: C, a multiple of 2 * groups.

@@ -15,9 +15,11 @@ from torch import nn
 class ECA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
+    Authors' code: takes the kernel size as an argument; the paper has a rule for it, which is the default.
+
     Args:
         channels: C, 1 or more.
-        kernel_size: Neighbours that weigh a channel, odd; 0 takes the paper's rule. The authors' code gives it by hand.
+        kernel_size: Neighbours that weigh a channel, odd; 0 takes the paper's rule.
         gamma: Slope of the rule, above 0; larger means fewer neighbours. Used with kernel_size 0 only.
         bias: Offset of the rule. Used with kernel_size 0 only.
 

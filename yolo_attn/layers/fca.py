@@ -5,9 +5,7 @@ pooled at another frequency of the two-dimensional discrete cosine transform.
 
 The bases have the size of the map, whatever it is: frequency (u, v) at pixel (h, w) of H x W is
 cos(pi u (h + 1/2) / H) cos(pi v (w + 1/2) / W), as the paper's equation has it, so nothing is resized and a frequency
-has the same number of half waves across any map. The authors' code fixes one size per layer at construction (7 x 7 in
-the last stage) and pools other maps to it. The sum is scaled to equal theirs, with its orthonormal bases, on 7 x 7, and
-not to grow with the map.
+has the same number of half waves across any map.
 """
 
 from __future__ import annotations
@@ -30,6 +28,10 @@ BEST = (
 
 class FCA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
+
+    Authors' code: fixes one size of the bases per layer at construction (7 x 7 in the last stage) and pools other maps
+    to it; the paper's equation is followed. The sum is scaled to equal theirs, with its orthonormal bases, on 7 x 7, and
+    not to grow with the map.
 
     Args:
         channels: C, a multiple of frequencies.

@@ -16,8 +16,8 @@ from torch import nn
 class GAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate * pixel gate, both (B, C, H, W) and in (0, 1).
 
-    This is the form that the paper's parameter counts contain. The code its authors released has reduction 4, biases
-    in the convolutions, a BatchNorm behind the second one, and no sigmoid on the channel gate.
+    Authors' code: has reduction 4, biases in the convolutions, a BatchNorm behind the second one, and no sigmoid on the
+    channel gate. The form here is the one that the paper's parameter counts contain.
 
     Args:
         channels: C, a multiple of groups.

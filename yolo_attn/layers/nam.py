@@ -14,7 +14,7 @@ from torch import nn
 class NAM(nn.Module):
     """x (B, C, H, W) -> x * sigmoid(share * BatchNorm(x)), share (C, 1, 1) = |gamma| / sum of |gamma|.
 
-    The formula trains gamma by both paths and is the default; the authors' code has no gradient through the share.
+    Authors' code: has no gradient through the share. The formula trains gamma by both paths and is the default.
 
     Args:
         channels: C, 1 or more.

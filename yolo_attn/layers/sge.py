@@ -12,8 +12,8 @@ from torch import nn
 class SGE(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, groups, 1, H, W) in (0, 1) on x as (B, groups, C / groups, H, W).
 
-    The variance is the mean square, as in the paper; the authors' code divides by H * W - 1, which a map of one pixel
-    does not allow.
+    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
+    mean, as in the paper.
 
     Args:
         channels: C, a multiple of groups.

@@ -13,8 +13,8 @@ from torch import nn
 class SRM(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    The variance is the mean square, as in the paper; the authors' code divides by H * W - 1, which a map of one pixel
-    does not allow. Their epsilon under the root is kept.
+    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
+    mean, as in the paper; the code's epsilon under the root is kept.
 
     Args:
         channels: C, 1 or more.

@@ -11,7 +11,7 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.models import rows
+from yolo_attn.models import networks, rows
 from yolo_attn.models.rows import Row
 
 IMAGE_SIZE = 256  # any multiple of the largest stride in use
@@ -37,8 +37,13 @@ class Finding:
         return f"{self.level}: {'' if self.row is None else f'row {self.row}: '}{self.message}"
 
 
-def check(text: str) -> list[Finding]:
-    """Everything found in a model YAML, in the order of its rows, errors of building last."""
+def check(text: str, scale: str | None = None) -> list[Finding]:
+    """Everything found in a model YAML, in the order of its rows, errors of building last.
+
+    Args:
+        text: A model YAML.
+        scale: The one scale to build; None builds each.
+    """
     try:
         parsed = rows.parse(text)
     except ValueError as error:
@@ -47,7 +52,7 @@ def check(text: str) -> list[Finding]:
     if wiring:  # without these right nothing further can be said
         return wiring
     findings = [*_consumers(parsed), *_comments(text, parsed)]
-    return sorted(findings, key=lambda finding: finding.row) + list(_built(text, parsed))
+    return sorted(findings, key=lambda finding: finding.row) + list(_built(text, parsed, scale))
 
 
 def _references(parsed: list[Row]) -> Iterator[Finding]:
@@ -61,7 +66,7 @@ def _references(parsed: list[Row]) -> Iterator[Finding]:
 def _names(parsed: list[Row]) -> Iterator[Finding]:
     for row in parsed:
         name = row.module
-        if not (name.startswith(("nn.", "torchvision.ops.")) or hasattr(tasks, name)):
+        if not (name in networks.HOMES or name.startswith(("nn.", "torchvision.ops.")) or hasattr(tasks, name)):
             yield Finding("error", row.index, f"there is no layer {name}{rows.suggestion(name)}")
 
 
@@ -96,10 +101,10 @@ def _comments(text: str, parsed: list[Row]) -> Iterator[Finding]:
             yield Finding("warning", row.index, f"its comment says row {number[0].strip()}")
 
 
-def _built(text: str, parsed: list[Row]) -> Iterator[Finding]:
+def _built(text: str, parsed: list[Row], scale: str | None) -> Iterator[Finding]:
     """What only shows in building, at each scale, and in a forward pass over shapes alone."""
     model = yaml.safe_load(text)
-    scales = list(model.get("scales") or [""])
+    scales = [scale] if scale else list(model.get("scales") or [""])
     failures: dict[tuple[int | None, str], list[str]] = {}
     for scale in scales:
         try:

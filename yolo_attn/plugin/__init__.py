@@ -10,10 +10,12 @@ from functools import wraps
 
 import torch
 from torch import nn
+from ultralytics import utils
 from ultralytics.nn import tasks
 from ultralytics.utils import checks
 
 from yolo_attn.layers import LAYERS
+from yolo_attn.models import networks
 from yolo_attn.plugin import files, parser, weights
 
 # (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.
@@ -29,6 +31,8 @@ def install() -> None:
     """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/. Doing it twice is harmless."""
     for name, layer in LAYERS.items():
         _name(name, layer)
+    if getattr(utils, "SAFE_LOAD", False):  # the networks are imported when a model names one, but a checkpoint's reader needs them now
+        torch.serialization.add_safe_globals(networks.classes())
     for owner, name, wrapper in WRAPPERS:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):

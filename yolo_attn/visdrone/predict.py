@@ -1,6 +1,5 @@
 """Official VisDrone detection files for a folder of images, from any Ultralytics detection model."""
 
-
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -80,7 +79,7 @@ def predict(
     out.mkdir(parents=True, exist_ok=True)
     put(out / SETTINGS_FILE, (json.dumps(note, indent=2) + "\n").encode())
     with ThreadPoolExecutor(min(batch, 8)) as readers:
-        for part in progress([todo[start : start + batch] for start in range(0, len(todo), batch)], f"{model.name}:"):
+        for part in progress([todo[start : start + batch] for start in range(0, len(todo), batch)], model.name):
             pictures = dict(zip(part, readers.map(_read, part), strict=True))
             unreadable += [str(path) for path, picture in pictures.items() if picture is None]
             for group in _same_shape(pictures):
@@ -117,7 +116,11 @@ def _require_same(out: Path, note: Mapping) -> None:
     before = json.loads(file.read_text()) if file.is_file() else {}
     if not any(out.glob("*.txt")) or before == note:
         return
-    odd = [f"{key} {before.get(key)!r}, now {note.get(key)!r}" for key in {**note, **before} if before.get(key) != note.get(key)]
+    odd = [
+        f"{key} {before.get(key)!r}, now {note.get(key)!r}"
+        for key in {**note, **before}
+        if before.get(key) != note.get(key)
+    ]
     made = f"made with {'; '.join(odd)}" if before else f"of unknown origin, as there is no {SETTINGS_FILE}"
     raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
 

@@ -5,7 +5,9 @@ annotations/. The list is written last, so a split that has one is prepared. dat
 this reason: Ultralytics runs its `download` only where the paths it names are missing.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -65,15 +67,21 @@ def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
         raise FileNotFoundError(
             f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
         )
-    (folder / "labels").mkdir(exist_ok=True)
+    labels, draft = folder / "labels", folder / "labels.partial"
+    place = labels if labels.is_dir() else draft  # all of them appear at once the first time, later each by itself
+    place.mkdir(exist_ok=True)
     pairs = _packs([(images[stem], annotations[stem]) for stem in stems])
-    outcomes = sum(each(partial(_label, str(folder)), pairs, progress, f"{folder.name}: labels, {PACK} at a time"), [])
+    label = partial(_label, str(folder), place.name)
+    done = each(label, pairs, progress, f"{folder.name}: labels, {PACK} files at a time")
+    outcomes = [outcome for pack in done for outcome in pack]
     refused = [outcome.refused for outcome in outcomes if outcome.refused]
     if refused:
         raise ValueError(
             f"{folder}: {len(refused)} of {len(stems)} images get no labels; mend the files below, or take image and"
             " annotation away, and prepare again\n  " + "\n  ".join(refused)
         )
+    if place == draft:
+        draft.rename(labels)
     _put_if_new(f"{folder}/{LIST}", "".join(f"./images/{images[stem]}\n" for stem in stems).encode())
     return summary(folder, images, annotations, dict(zip(stems, outcomes, strict=True)), len(packed))
 
@@ -94,17 +102,17 @@ def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str
     return stems
 
 
-def _label(folder: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
+def _label(folder: str, place: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
     """Makes the label files of some images and their annotations; one that cannot be read does not stop the others."""
     try:
-        return _label_together(folder, pairs)
+        return _label_together(folder, place, pairs)
     except ValueError as error:
         if len(pairs) > 1:
-            return [outcome for pair in pairs for outcome in _label(folder, [pair])]
+            return [outcome for pair in pairs for outcome in _label(folder, place, [pair])]
         return [Outcome(refused=str(error))]
 
 
-def _label_together(folder: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
+def _label_together(folder: str, place: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
     # One pass over the rows of many files, and strings for paths, each save a fifth of the time.
     sizes = [_size(f"{folder}/images/{image}") for image, _ in pairs]
     rows = [read(f"{folder}/annotations/{annotation}") for _, annotation in pairs]
@@ -125,7 +133,7 @@ def _label_together(folder: str, pairs: Sequence[tuple[str, str]]) -> list[Outco
     edges = np.searchsorted(made.rows, starts).tolist()
     for which, (_, annotation) in enumerate(pairs):
         labels = made.labels[edges[which] : edges[which + 1]]
-        path = f"{folder}/labels/{annotation.rpartition('.')[0]}.txt"
+        path = f"{folder}/{place}/{annotation.rpartition('.')[0]}.txt"
         written = _put_if_new(path, label_text(labels).encode(), stale=f"{folder}/labels.cache")
         boxes = np.bincount(labels[:, 0].astype(int), minlength=len(NAMES))
         outcomes.append(Outcome(boxes, left_out[which], written))
@@ -147,10 +155,14 @@ def _put_if_new(path: str, content: bytes, stale: str = "") -> bool:
             if file.read() == content:
                 return False
     except FileNotFoundError:
-        put(path, content)
-        return True
+        pass
     if stale:
         # Ultralytics up to 8.3 knows its cache by the labels' paths and total size, and another class keeps both.
-        Path(stale).unlink(missing_ok=True)
-    put(path, content)
+        with suppress(FileNotFoundError):
+            os.unlink(stale)
+    if os.path.dirname(path).endswith(".partial"):
+        with open(path, "wb") as file:
+            file.write(content)
+    else:
+        put(path, content)
     return True

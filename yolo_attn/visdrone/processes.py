@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
@@ -33,9 +34,11 @@ def each(function: Callable, tasks: Sequence, progress: Callable[[Sequence, str]
 
 def _as_worker() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of the terminal; the first one ends all
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    multiprocessing.parent_process().join()  # returns when it was killed; workers would wait for tasks for ever
+def _end_with(parent: int) -> None:
+    """Ends this process when its parent was killed; workers of a pool wait for tasks for ever."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
     os._exit(1)

@@ -1,0 +1,57 @@
+"""An image scaled and padded to what a detector takes, and boxes on it back on the image; pixel for pixel as Ultralytics does it."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+GREY = (114, 114, 114)
+
+
+@dataclass(frozen=True)
+class Letterbox:
+    """Where an image of `size` lies in the padded one of `shape`.
+
+    Attributes:
+        size: (H, W) of the image.
+        scaled: (H, W) to which it is scaled.
+        shape: (H, W) of the padded image.
+        corner: Rows above and columns left of it.
+    """
+
+    size: tuple[int, int]
+    scaled: tuple[int, int]
+    shape: tuple[int, int]
+    corner: tuple[int, int]
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """(H, W, 3) of `size` -> (H, W, 3) of `shape`."""
+        if self.size != self.scaled:
+            image = cv2.resize(image, self.scaled[::-1], interpolation=cv2.INTER_LINEAR)
+        top, left = self.corner
+        bottom, right = (whole - part - before for whole, part, before in zip(self.shape, self.scaled, self.corner, strict=True))
+        return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=GREY)
+
+    def undo(self, boxes: np.ndarray) -> np.ndarray:
+        """(N, 4) xyxy on the padded image -> the same on the image, clipped to it."""
+        (height, width), (top, left) = self.size, self.corner
+        gain = np.array([self.scaled[1] / width, self.scaled[0] / height] * 2, np.float32)
+        offset = np.array([left, top, left, top], np.float32)
+        return ((boxes - offset) / gain).clip(0, np.array([width, height, width, height], np.float32))
+
+
+def letterbox(size: tuple[int, int], target: tuple[int, int], stride: int | None) -> Letterbox:
+    """Place an image in the middle of `target`, as large as fits.
+
+    Args:
+        size: (H, W) of the image.
+        target: (H, W) of the detector.
+        stride: Pad no more than to a multiple of it; None pads to `target`.
+    """
+    gain = min(target[0] / size[0], target[1] / size[1])
+    scaled = tuple(max(round(side * gain), 1) for side in size)
+    spare = [whole - part for whole, part in zip(target, scaled, strict=True)]
+    if stride:
+        spare = [side % stride for side in spare]
+    corner = tuple(round(side / 2 - 0.1) for side in spare)  # an odd row of padding goes below
+    return Letterbox(size, scaled, tuple(part + side for part, side in zip(scaled, spare, strict=True)), corner)
