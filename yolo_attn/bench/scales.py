@@ -267,7 +267,7 @@ def plot(found: Scales, title: str) -> Figure:
         axes.axvline(one.mean, color="#d55e00", linewidth=1.2)
         outside = f", {one.below + one.above:,} outside of 0 to {MOST}" if one.below + one.above else ""
         axes.set_title(
-            f"{_size(one)}: {len(one.layers)} layers, {one.channels:,} channels, mean {one.mean:.3f}{outside}",
+            f"{_size(one)}: layers {len(one.layers)}, channels {one.channels:,}, mean {one.mean:.3f}{outside}",
             loc="left",
             fontsize=9,
         )
