@@ -41,7 +41,7 @@ class Training:
         """Seconds per image; on a CPU those in which the process was running."""
         start = CLOCK()
         self.model(self.batch)[0].sum().backward()
-        self.optimizer.step(), self.optimizer.zero_grad()
+        _ = self.optimizer.step(), self.optimizer.zero_grad()
         _ = GPU and torch.cuda.synchronize()
         return (CLOCK() - start) / BATCH
 
@@ -60,11 +60,10 @@ def memory(name: str) -> float:
 
 
 if ONE in os.environ:
-    print(memory(os.environ[ONE]))
-    sys.exit()
+    sys.exit(print(memory(os.environ[ONE])))
 commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
-alone = [subprocess.check_output([sys.executable, *sys.argv], env={**os.environ, ONE: name}) for name in MODELS]
-peaks = [float(output.split()[-1]) for output in alone]
+again = [sys.executable, *sys.argv]
+peaks = [float(subprocess.check_output(again, env={**os.environ, ONE: name}).split()[-1]) for name in MODELS]
 trainings = [Training(name) for name in MODELS]
 rounds = [[training.step() for training in trainings] for _ in range(STEPS + 1)][1:]  # the first warms up
 where = torch.cuda.get_device_name() if GPU else f"CPU, {torch.get_num_threads()} threads"

@@ -46,6 +46,7 @@ def record(model: str, seed: int, official: bool = True, **changes) -> dict:
             "ultralytics": "8",
             "python": "3",
             "yolo_attn": "0",
+            "commit": "" if seed else "abc",
         },
         **changes,
     }
@@ -129,6 +130,14 @@ def test_a_data_set_without_official_annotations_has_no_official_column():
     found = text([record("plain", 0, official=False), record("ema", 0, official=False)])
     assert "official AP" not in found
     assert report.ULTRALYTICS in found
+
+
+def test_conditions_that_differ_between_runs_are_both_named():
+    found = text([record("plain", 0), record("ema", 0, batch=2), record("ema", 1)])
+    assert (
+        "- Conditions: device a CPU, threads 1, torch 2, ultralytics 8, python 3, yolo_attn 0, commit abc, imgsz 64, batch 2 and 4."
+        in found
+    )
 
 
 def test_nothing_finished_is_said():

@@ -14,7 +14,7 @@ from torch import nn
 from typer.testing import CliRunner
 from ultralytics import YOLO
 
-from yolo_attn.bench import rotation
+from yolo_attn.bench import classifiers, rotation
 from yolo_attn.cli import app
 from yolo_attn.models import rows
 
@@ -109,7 +109,7 @@ def test_top_5_counts_the_five_highest_scores():
 @pytest.mark.parametrize("split", ["", "val", "test"])
 def test_classes_are_known_by_the_name_of_their_folder(tmp_path, split):
     data = draw(tmp_path / "data" / split, b=10, d=20)
-    pictures = rotation.Pictures(tmp_path / "data", ("d", "x", "b"), 32)
+    pictures = classifiers.Pictures(tmp_path / "data", ("d", "x", "b"), 32)
     assert [(Path(file).relative_to(data).as_posix(), kind) for file, kind, *_ in pictures.samples] == [
         ("b/0.png", 2),
         ("b/1.png", 2),
@@ -123,7 +123,7 @@ def test_classes_are_known_by_the_name_of_their_folder(tmp_path, split):
 def test_a_training_folder_is_not_measured_where_there_is_one_for_validation(tmp_path):
     draw(tmp_path / "train", a=1)
     draw(tmp_path / "val", a=1)
-    assert all("val" in Path(sample[0]).parts for sample in rotation.Pictures(tmp_path, "a", 32).samples)
+    assert all("val" in Path(sample[0]).parts for sample in classifiers.Pictures(tmp_path, "a", 32).samples)
 
 
 @pytest.mark.parametrize(
@@ -137,9 +137,9 @@ def test_upright_accuracy_is_that_of_ultralytics_val(tmp_path, monkeypatch, text
     data = draw(tmp_path / "data" / "val", dark=20, light=200).parent
     (data / "val" / "dark" / "1.png").unlink()  # so that 1, 2 or all of 3 are right, and which class is which matters
     file = checkpoint(tmp_path, text, imgsz=imgsz)
-    classifier = rotation.Classifier.load(file, device="cpu")
+    classifier = classifiers.Classifier.load(file, device="cpu")
     assert classifier.imgsz == imgsz
-    found = rotation.accuracies(classifier, rotation.loader(classifier, data))
+    found = rotation.accuracies(classifier, classifiers.loader(classifier, data))
     validated = YOLO(file).val(data=str(data), imgsz=imgsz, batch=4, workers=0, plots=False, device="cpu")
     assert found[0].top1 == pytest.approx(100 * validated.top1)
     assert {one.top1 for one in found} == {found[0].top1}  # a picture of one level is the same at each angle

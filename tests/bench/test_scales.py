@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from tests.bench.test_rotation import checkpoint, draw, yaml
 from yolo_attn.bench import scales
-from yolo_attn.bench.rotation import Classifier
+from yolo_attn.bench.classifiers import Classifier
 from yolo_attn.cli import app
 from yolo_attn.layers import LAYERS
 
@@ -48,7 +48,7 @@ def test_the_scale_is_the_mean_of_output_by_input_where_there_is_an_input():
 
 def test_a_fixed_gate_has_a_known_histogram(fixed):
     """Three channels of 4 x 4 by 0.25, 0.5 and 0.5, then of 2 x 2 by -1, 1.5 and 3, in two images; one channel of the second is 0."""
-    images = torch.rand(2, 3, 4, 4) + 0.5
+    images = torch.randint(1, 9, (2, 3, 4, 4)).float()  # whole numbers: the quotients are exact
     images[1, 1] = 0
     found = measured(Fixed(0.25, 0.5, 0.5), nn.MaxPool2d(2), Fixed(-1.0, 1.5, 3.0), images=images)
     assert found.images == 2 and not found.left_out

@@ -8,9 +8,12 @@ import csv
 import json
 import os
 import platform
+import shutil
 import signal
+import subprocess
 import sys
 import threading
+from importlib import import_module
 from pathlib import Path
 
 TASK, RECORD, RESUMED = "task.json", "record.json", "resumed.txt"
@@ -64,7 +67,6 @@ def measure(folder: Path, task: dict, data: dict) -> dict:
     from ultralytics import YOLO
     from ultralytics.utils.torch_utils import select_device
 
-    import yolo_attn
     from yolo_attn.bench.complexity import complexity, milliseconds
     from yolo_attn.bench.scores import score
 
@@ -87,7 +89,8 @@ def measure(folder: Path, task: dict, data: dict) -> dict:
         "curve": curve(folder / "results.csv"),
         "resumed_after": [int(line) for line in _lines(folder / RESUMED)],
         "environment": {
-            "yolo_attn": yolo_attn.__version__,
+            "yolo_attn": import_module("yolo_attn").__version__,
+            "commit": _commit(),
             "ultralytics": ultralytics.__version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
@@ -111,6 +114,13 @@ def _lines(path: Path) -> list[str]:
 def _processor() -> str:
     names = [line.partition(":")[2].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
     return names[0] if names else platform.processor() or platform.machine()
+
+
+def _commit() -> str:
+    """The commit of the checkout that this file is in, marked where files differ from it; empty for an installed package."""
+    git = shutil.which("git")
+    asked = [git, "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(asked, capture_output=True, text=True).stdout.strip() if git else ""
 
 
 def _end_with_parent() -> None:

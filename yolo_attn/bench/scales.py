@@ -22,7 +22,7 @@ import ultralytics
 from matplotlib.figure import Figure
 from torch import nn
 
-from yolo_attn.bench.rotation import Classifier
+from yolo_attn.bench.classifiers import Classifier
 from yolo_attn.layers import LAYERS
 from yolo_attn.visdrone.splits import put
 

@@ -88,8 +88,8 @@ def score(
 def ultralytics_scores(detections: Path, data: Mapping) -> tuple[dict, dict]:
     """Official detection files -> mAP50 and mAP50-95 by Ultralytics' functions: overall, and the latter by class.
 
-    Matching, precision and recall are those of its validator, on its labels. `yolo val` on the same checkpoint gives slightly other
-    numbers: it pads images otherwise and takes 300 boxes of an image, here it is 500.
+    Matching, precision and recall are those of its validator, on its labels. `yolo val` on the same checkpoint gives somewhat lower
+    numbers: it does not clip boxes to the image, pads images more, and takes 300 boxes of an image where here it is 500.
 
     Args:
         detections: Folder of detection files.

@@ -28,10 +28,11 @@ def rotation(
     """Print the accuracy of a classifier on images turned by 0, 90, 180 and 270 degrees."""
     from ultralytics.utils import TQDM
 
+    from yolo_attn.bench import classifiers
     from yolo_attn.bench import rotation as room
 
-    classifier = room.Classifier.load(model, imgsz, device)
-    found = room.accuracies(classifier, TQDM(room.loader(classifier, data, batch, workers), desc="rotation"))
+    classifier = classifiers.Classifier.load(model, imgsz, device)
+    found = room.accuracies(classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc="rotation"))
     out = out or model.with_name(f"{model.stem}-rotation")
     room.write(out, model, data, classifier.imgsz, found)
     table = Table("rotation", "top-1 %", "less upright", "top-5 %", title=f"{model}: {found[0].images:,} images")
@@ -54,11 +55,11 @@ def scales(
     """Print by what the attention layers of a classifier scale the channels, stage by stage: output / input of each layer."""
     from ultralytics.utils import TQDM
 
-    from yolo_attn.bench import rotation as reading
+    from yolo_attn.bench import classifiers
     from yolo_attn.bench import scales as room
 
-    classifier = reading.Classifier.load(model, imgsz, device)
-    found = room.scales(classifier, TQDM(reading.loader(classifier, data, batch, workers), desc="scales"))
+    classifier = classifiers.Classifier.load(model, imgsz, device)
+    found = room.scales(classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc="scales"))
     out = out or model.with_name(f"{model.stem}-scales")
     room.write(out, model, data, classifier.imgsz, found)
     headings = ("layers", "channels", "mean", "deviation", "lowest", "highest", "none")
