@@ -4,7 +4,6 @@ python scripts/operators.py
 """
 
 import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -17,9 +16,6 @@ from torch import nn
 from yolo_attn.layers import LAYERS
 
 ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-from tests.reference import REFERENCES  # noqa: E402  the plain form of EMA, as its equations say it
-
 CHANNELS = 128
 OPSET = 17
 AXES = {0: "batch", 2: "height", 3: "width"}
@@ -36,15 +32,22 @@ class FromOneMap(nn.Module):
         return self.layer([x, x[:, ::2, ::2, ::2], x[:, : CHANNELS // 3]])
 
 
-class PlainEMA(nn.Module):
-    """EMA's equations with the parameters of a layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer = LAYERS["EMA"](CHANNELS)
+class PlainEMA(LAYERS["EMA"]):
+    """Every step of the paper as the operator of torch that is usually taken for it; means for its adaptive pooling."""
 
     def forward(self, x):
-        return REFERENCES["EMA"](x, {**dict(self.layer.named_buffers()), **dict(self.layer.named_parameters())})
+        b, c, h, w = x.size()
+        k = self.gn.num_channels
+        folded = x.reshape(b * c // k, k, h, w)
+        pooled = torch.cat([folded.mean(3, keepdim=True), folded.mean(2, keepdim=True).permute(0, 1, 3, 2)], 2)
+        rows, columns = torch.split(self.conv1x1(pooled), [h, w], 2)
+        one = self.gn(folded * rows.sigmoid() * columns.permute(0, 1, 3, 2).sigmoid())
+        two = self.conv3x3(folded)
+        scores = 0
+        for pooled_from, applied_to in ((one, two), (two, one)):
+            weights = pooled_from.mean((2, 3), keepdim=True).reshape(b * c // k, -1, 1).permute(0, 2, 1).softmax(-1)
+            scores = scores + torch.matmul(weights, applied_to.reshape(b * c // k, k, -1))
+        return (folded * scores.reshape(b * c // k, 1, h, w).sigmoid()).reshape(b, c, h, w)
 
 
 def built(layer: type[nn.Module]) -> nn.Module:
@@ -58,9 +61,8 @@ def operators(module: nn.Module, dynamic: bool, simplify: bool) -> Counter:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "layer.onnx"
         axes = {"dynamic_axes": {"x": AXES, "y": AXES}} if dynamic else {}
-        x = (torch.rand(1, CHANNELS, 20, 28),)
-        names = {"input_names": ["x"], "output_names": ["y"]}
-        torch.onnx.export(module.eval(), x, file, dynamo=False, opset_version=OPSET, **names, **axes)
+        names = {"input_names": ["x"], "output_names": ["y"], "opset_version": OPSET}
+        torch.onnx.export(module.eval(), (torch.rand(1, CHANNELS, 20, 28),), file, dynamo=False, **names, **axes)
         model = onnx.load(file)
     model = onnxslim.slim(model) if simplify else model
     return Counter(node.op_type for node in model.graph.node if node.op_type != "Constant")
@@ -82,6 +84,6 @@ any height, width and batch as traced, the same simplified, and of fixed size si
 
 | layer | any size | simplified | fixed size | operators |
 |---|---|---|---|---|""")
-print(row("EMA, plain form", PlainEMA()))
+print(row("EMA, plain form", PlainEMA(CHANNELS)))
 for name, layer in LAYERS.items():
     print(row(name, built(layer)), flush=True)

@@ -46,7 +46,9 @@ def awaken(model: nn.Module) -> None:
                 parameter.copy_(1 + 0.3 * torch.randn(parameter.shape, generator=state))
         for norm in norms:
             norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=state))
-            norm.momentum = 0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left at the end
+            norm.momentum = (
+                0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left at the end
+            )
         model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their maps
         for branch in getattr(model.model[-1], "cv3", ()):  # scores: the last convolution's biases start near -10
             branch[-1].bias.copy_(torch.randn(branch[-1].bias.shape, generator=state) - 2)

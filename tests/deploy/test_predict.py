@@ -15,7 +15,9 @@ from yolo_attn.deploy.predict import Outputs, predict
 from yolo_attn.deploy.runtime import Predictor
 from yolo_attn.visdrone.annotations import NAMES, read
 
-PROGRAM = "import sys; sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'ultralytics', 'onnx', 'PIL', 'yaml')));"
+PROGRAM = (
+    "import sys; sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'ultralytics', 'onnx', 'PIL', 'yaml')));"
+)
 ROOT = Path(__file__).parents[2]
 
 
@@ -36,7 +38,9 @@ def folder(tmp_path_factory, pictures) -> Path:
 
 def test_the_command_runs_without_torch_and_ultralytics(exported, folder, tmp_path):
     arguments = ["predict", "--onnx", str(exported["dynamic"]), "--source", str(folder), "--out", "out", "--draw"]
-    code = f"sys.argv = ['yolo-attn', *{[*arguments, '--json', '--visdrone']!r}]; from yolo_attn.cli import main; main()"
+    code = (
+        f"sys.argv = ['yolo-attn', *{[*arguments, '--json', '--visdrone']!r}]; from yolo_attn.cli import main; main()"
+    )
     done = without_torch(code, tmp_path)
     assert done.returncode == 1, done.stderr
     assert "broken.jpg: no image that OpenCV can read" in done.stderr
@@ -80,7 +84,9 @@ def test_a_video_is_drawn_frame_by_frame(exported, pictures, tmp_path):
     for _ in range(4):
         writer.write(frame)
     writer.release()
-    done = predict(Predictor(exported["dynamic"]), tmp_path / "film.avi", Outputs(tmp_path / "out", drawn=True, json=True))
+    done = predict(
+        Predictor(exported["dynamic"]), tmp_path / "film.avi", Outputs(tmp_path / "out", drawn=True, json=True)
+    )
     assert done.pictures == 4
     video = cv2.VideoCapture(str(tmp_path / "out" / "film.mp4"))
     assert [video.read()[0] for _ in range(5)] == [True] * 4 + [False]

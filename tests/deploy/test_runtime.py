@@ -66,7 +66,9 @@ def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
     predictor = Predictor(exported["fixed"], Settings(conf=0.2, max_det=5000, multi_label=True))
     blob = torch.from_numpy(place.apply(image)[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
     output = predictor._session.run(None, {"images": blob.numpy()})[0]
-    (expected,) = non_max_suppression(torch.from_numpy(output), 0.2, 0.7, multi_label=True, max_det=5000, max_time_img=99)
+    (expected,) = non_max_suppression(
+        torch.from_numpy(output), 0.2, 0.7, multi_label=True, max_det=5000, max_time_img=99
+    )
     expected[:, :4] = torch.from_numpy(place.undo(expected[:, :4].numpy()))
     (found,) = predictor([image])
     assert len(found) > len(Predictor(exported["fixed"], Settings(conf=0.2, max_det=5000))([image])[0])
@@ -137,7 +139,9 @@ def test_a_stream_keeps_the_order_and_goes_on_after_a_picture_that_is_none(expor
     found = list(Predictor(exported["dynamic"], at_once=2, batch=2).stream(tmp_path))
     assert [type(one) for one in found] == [Found, Unreadable, Found, Unreadable]
     assert [one.picture.path.name for one in found[::2]] == ["a.jpg", "c.jpg"]
-    assert [str(one).startswith(str(tmp_path / name)) for one, name in zip(found[1::2], ["b.jpg", "d.png"], strict=True)]
+    assert [
+        str(one).startswith(str(tmp_path / name)) for one, name in zip(found[1::2], ["b.jpg", "d.png"], strict=True)
+    ]
     assert_same_boxes(found[0].detections, np.c_[(d := found[2].detections).boxes, d.scores, d.classes])
 
 
@@ -198,7 +202,11 @@ def test_a_file_that_is_no_detector_gets_one_clear_line(exported, tmp_path, kind
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [({"imgsz": 320}, "fixed size 256 x 256"), ({"conf": 1.5}, "conf and iou lie in 0..1"), ({"max_det": 0}, "max_det is at")],
+    [
+        ({"imgsz": 320}, "fixed size 256 x 256"),
+        ({"conf": 1.5}, "conf and iou lie in 0..1"),
+        ({"max_det": 0}, "max_det is at"),
+    ],
 )
 def test_settings_that_do_not_fit_are_refused(exported, settings, message):
     with pytest.raises(ValueError, match=message):
@@ -221,4 +229,6 @@ def test_memory_stays_flat_over_two_thousand_images(exported, photographs, tmp_p
         if number % 100 == 99:
             sizes.append(process.memory_info().rss / 2**20)
     assert len(sizes) == 20
-    assert max(sizes[10:]) - max(sizes[:10]) < 20, sizes  # MiB; the 1,000 images of the second half are 4,600 MiB decoded
+    assert max(sizes[10:]) - max(sizes[:10]) < 20, (
+        sizes
+    )  # MiB; the 1,000 images of the second half are 4,600 MiB decoded

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.test_commands import CFG, TRAINING, YOLO, data, python, run  # noqa: F401 (data is a fixture)
+from yolo_attn.layers import LAYERS
 
 pytestmark = pytest.mark.slow
 
@@ -58,3 +59,35 @@ def test_a_network_is_trained_exported_and_opened_elsewhere(checkpoint, tmp_path
         "print('close', np.allclose(ours, theirs, rtol=1e-3, atol=1e-3 * np.abs(ours).max()))"
     )
     assert "close True" in python(compared, tmp_path)
+
+
+# What does not fit the narrowest stage of a ResNet-18, 64 channels, or the end of a block with its defaults.
+ROWS = {
+    "SA": "SA(8)",
+    "SGE": "SGE(32)",
+    "EMCA": "EMCA, first",
+    "EPSA": "EPSA, conv",
+    "DMSA": "DMSA, conv",
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_trains_for_an_epoch_in_a_classifier(name, folders, tmp_path):
+    row = f"[-1, 1, ResNet, [18, {ROWS.get(name, name)}]]"
+    head = "head:\n  - [-1, 1, Feature, [5]]\n  - [-1, 1, Classifier, [nc]]\n"
+    (tmp_path / "net-cls.yaml").write_text(f"nc: 2\nbackbone:\n  - {row}\n{head}")
+    command = [YOLO, "classify", "train", "model=net-cls.yaml", f"data={folders}", "epochs=1", f"project={tmp_path}"]
+    run(*command, "name=run", *TRAINING, cwd=tmp_path)
+    code = "from ultralytics import YOLO; m = YOLO('run/weights/last.pt').model; print({type(x).__name__ for x in m.modules()})"
+    assert repr(name) in python(code, tmp_path)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_every_layer_trains_for_an_epoch_in_a_detector(name, data, tmp_path):  # noqa: F811
+    source = "[-1, 1]" if name == "EMCA" else "-1"
+    convs = "".join(f"  - [-1, 1, Conv, [{width}, 3, 2]]\n" for width in (64, 128, 128))
+    row = f"  - [{source}, 1, {name}, []]\n"
+    (tmp_path / "net.yaml").write_text(f"nc: 1\nbackbone:\n{convs}{row}head:\n  - [[3], 1, Detect, [nc]]\n")
+    command = [YOLO, "detect", "train", "model=net.yaml", f"data={data}", "epochs=1", f"project={tmp_path}"]
+    out = run(*command, "name=run", *TRAINING, cwd=tmp_path)
+    assert f".{name}" in out

@@ -14,7 +14,7 @@ from yolo_attn.bench import child
 from yolo_attn.visdrone.splits import put
 
 CHILD = (sys.executable, "-m", "yolo_attn.bench.child")
-PATIENCE = 5.0  # seconds for the process of a killed benchmark to end
+PATIENCE = 30.0  # seconds for the process of a killed benchmark to end; on a busy machine it needs a few
 
 
 def result(folder: Path, task: Mapping, lock) -> dict:

@@ -59,5 +59,7 @@ def visdrone_categories(names: Mapping[int, str]) -> dict[int, int]:
     spelled = {kind: name.strip().lower().replace(" ", "-").replace("_", "-") for kind, name in names.items()}
     found = {kind: NAMES.index(name) + 1 for kind, name in spelled.items() if name in NAMES}
     if not found:
-        raise ValueError(f"VisDrone has none of the classes {', '.join(names.values())[:200]}; it has {', '.join(NAMES)}")
+        raise ValueError(
+            f"VisDrone has none of the classes {', '.join(names.values())[:200]}; it has {', '.join(NAMES)}"
+        )
     return found

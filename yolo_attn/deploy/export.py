@@ -60,7 +60,9 @@ class Exported:
         """What was compared, in words."""
         parts = []
         if self.raw:
-            parts.append(f"outputs agree with torch to {self.worst:.0e} of their largest value at {len(self.raw)} input shapes")
+            parts.append(
+                f"outputs agree with torch to {self.worst:.0e} of their largest value at {len(self.raw)} input shapes"
+            )
         if self.boxes:
             parts.append(
                 f"{sum(entry.count for entry in self.boxes)} boxes on {len(self.boxes)} images, of which"
@@ -75,7 +77,11 @@ class Exported:
 
 
 def export(
-    model: "str | Path | YOLO", format: str = "onnx", verify: bool = True, images: Sequence[str | Path] = (), **arguments
+    model: "str | Path | YOLO",
+    format: str = "onnx",
+    verify: bool = True,
+    images: Sequence[str | Path] = (),
+    **arguments,
 ) -> Exported:
     """Export a model as the stock command does, check the file, and write what was found beside it.
 
@@ -203,4 +209,3 @@ def versions() -> dict[str, str]:
 
 def _halves(*arguments: dict) -> bool:
     return any(given.get("half") or given.get("quantize") == 16 for given in arguments)
-

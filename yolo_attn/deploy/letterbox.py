@@ -29,7 +29,9 @@ class Letterbox:
         if self.size != self.scaled:
             image = cv2.resize(image, self.scaled[::-1], interpolation=cv2.INTER_LINEAR)
         top, left = self.corner
-        bottom, right = (whole - part - before for whole, part, before in zip(self.shape, self.scaled, self.corner, strict=True))
+        bottom, right = (
+            whole - part - before for whole, part, before in zip(self.shape, self.scaled, self.corner, strict=True)
+        )
         return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=GREY)
 
     def undo(self, boxes: np.ndarray) -> np.ndarray:

@@ -113,7 +113,8 @@ def boxes(model, exported, images: Sequence[str | Path], lowest: float = LOWEST,
     found = []
     for image in images:
         ours, theirs = (
-            network.predict(str(image), conf=lowest - SCORE, verbose=False, **settings)[0].boxes.data.cpu().numpy() for network in (model, exported)
+            network.predict(str(image), conf=lowest - SCORE, verbose=False, **settings)[0].boxes.data.cpu().numpy()
+            for network in (model, exported)
         )
         found.append(Boxes(str(image), len(ours), *matched(ours, theirs, lowest)))
     return found
@@ -189,7 +190,9 @@ def _of_rows(expected: np.ndarray, given: np.ndarray) -> tuple[float, float]:
         cut = rows[:, 4].min() + 2 * TOLERANCE * scale[1]
         for row in rows[rows[:, 4] > cut]:
             same = others[others[:, 5] == row[5]]
-            apart = np.stack([np.abs(same[:, :4] - row[:4]).max(1) / scale[0], np.abs(same[:, 4] - row[4]) / scale[1]], 1)
+            apart = np.stack(
+                [np.abs(same[:, :4] - row[:4]).max(1) / scale[0], np.abs(same[:, 4] - row[4]) / scale[1]], 1
+            )
             worst = np.maximum(worst, apart[apart.max(1).argmin()] if len(same) else np.inf)
     return float(worst[0]), float(worst[1])
 

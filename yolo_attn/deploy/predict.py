@@ -99,7 +99,9 @@ def _require_room(paths: list[Path], outputs: Outputs) -> None:
         raise ValueError(f"predict: {outputs.folder} holds the source, which the drawn pictures would overwrite")
     stems = Counter(path.stem for path in paths)
     if outputs.visdrone and len(stems) < len(paths):
-        raise ValueError(f"predict: two files are called {stems.most_common(1)[0][0]}; one VisDrone file cannot serve both")
+        raise ValueError(
+            f"predict: two files are called {stems.most_common(1)[0][0]}; one VisDrone file cannot serve both"
+        )
 
 
 class _JsonArray:

@@ -81,7 +81,9 @@ class Predictor:
         """Images (H, W, 3) uint8, BGR, of any sizes -> what is found on each."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-                raise ValueError(f"Predictor: image of shape {image.shape}, {image.dtype}; expected (H, W, 3) uint8, BGR")
+                raise ValueError(
+                    f"Predictor: image of shape {image.shape}, {image.dtype}; expected (H, W, 3) uint8, BGR"
+                )
         stride = self.detector.stride if self.detector.dynamic else None
         places = [letterbox(image.shape[:2], self.imgsz, stride) for image in images]
         found: dict[int, Detections] = {}
@@ -131,7 +133,9 @@ class Predictor:
         try:
             return self._session.run(None, {self._input: blob.astype(self.detector.dtype, copy=False)})[0]
         except FAILURES as error:
-            raise ValueError(f"{self.file}: input {blob.shape} does not run ({str(error).splitlines()[0][:200]})") from error
+            raise ValueError(
+                f"{self.file}: input {blob.shape} does not run ({str(error).splitlines()[0][:200]})"
+            ) from error
 
     def _detections(self, output: np.ndarray, place: Letterbox) -> Detections:
         chosen = self.settings
@@ -148,7 +152,9 @@ class Predictor:
         asked = (asked, asked) if isinstance(asked, int) else tuple(asked)
         rounded = tuple(max(-(-side // stride), 1) * stride for side in asked)
         if not self.detector.dynamic and rounded != own:
-            raise ValueError(f"{self.file}: has the fixed size {own[0]} x {own[1]}; for {asked} export it with dynamic=True")
+            raise ValueError(
+                f"{self.file}: has the fixed size {own[0]} x {own[1]}; for {asked} export it with dynamic=True"
+            )
         return rounded
 
 
