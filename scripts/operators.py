@@ -77,7 +77,8 @@ def row(name: str, module: nn.Module) -> str:
 commit = subprocess.getoutput(f"git -C {ROOT} rev-parse --short HEAD")
 print(f"""# Operators of the layers in ONNX
 
-`python scripts/operators.py`, commit {commit}, torch {torch.__version__}, onnx {onnx.__version__}, onnxslim {onnxslim.__version__}, opset {OPSET}.
+`python scripts/operators.py`, commit {commit}, torch {torch.__version__}, onnx {onnx.__version__}, onnxslim {onnxslim.__version__},
+opset {OPSET}.
 
 What a runtime (TensorRT, NCNN, ...) must support to run a layer. Each layer alone with {CHANNELS} channels; nodes without constants: with
 any height, width and batch as traced, the same simplified, and of fixed size simplified. The operators are those of the second.

@@ -58,9 +58,9 @@ times = [[timed(way) for way in ways.values()] for _ in range(rounds)]
 commit = subprocess.getoutput(f"git -C {Path(__file__).parent} rev-parse --short HEAD")
 cpu = next((line[13:] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
 print(f"""`python {" ".join(["scripts/runtime_speed.py", Path(file).name, *sys.argv[2:]])}`, commit {commit}, {cpu or platform.machine()},
-{cores()} cores shared with other work (load at the end {os.getloadavg()[0]:.1f}), onnxruntime {onnxruntime.__version__}, Ultralytics {ultralytics.__version__}.
-{len(paths)} images from disk, {size} pixels, {next(iter(boxes))} boxes by every way. Milliseconds an image, median (quartiles) of {rounds} rounds in
-which the ways take turns; the ratio is the median of each round's.
+{cores()} cores shared with other work (load at the end {os.getloadavg()[0]:.1f}), onnxruntime {onnxruntime.__version__},
+Ultralytics {ultralytics.__version__}. {len(paths)} images from disk, {size} pixels, {next(iter(boxes))} boxes by every way.
+Milliseconds an image, median (quartiles) of {rounds} rounds in which the ways take turns; the ratio is the median of each round's.
 
 | | ms | stock / this |
 |---|---|---|""")

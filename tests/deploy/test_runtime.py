@@ -14,7 +14,7 @@ from ultralytics.utils.nms import non_max_suppression
 from yolo_attn.deploy import nms
 from yolo_attn.deploy.letterbox import letterbox
 from yolo_attn.deploy.runtime import Found, Predictor, Settings
-from yolo_attn.deploy.sources import Unreadable, files, pictures, read_image
+from yolo_attn.deploy.sources import UnreadableError, files, pictures, read_image
 
 PIXELS, SCORE = 0.5, 1e-3
 kinds_of_file = pytest.mark.parametrize("kind", ["dynamic", "fixed"])
@@ -137,7 +137,7 @@ def test_a_stream_keeps_the_order_and_goes_on_after_a_picture_that_is_none(expor
     for name, content in zip(names, [bus, b"no image", bus, b""], strict=True):
         (tmp_path / name).write_bytes(content)
     found = list(Predictor(exported["dynamic"], at_once=2, batch=2).stream(tmp_path))
-    assert [type(one) for one in found] == [Found, Unreadable, Found, Unreadable]
+    assert [type(one) for one in found] == [Found, UnreadableError, Found, UnreadableError]
     assert [one.picture.path.name for one in found[::2]] == ["a.jpg", "c.jpg"]
     assert [
         str(one).startswith(str(tmp_path / name)) for one, name in zip(found[1::2], ["b.jpg", "d.png"], strict=True)
@@ -154,7 +154,7 @@ def test_a_video_gives_its_frames_and_a_broken_one_is_named(tmp_path, photograph
     (tmp_path / "cut.mp4").write_bytes(b"no video")
     broken, *frames = pictures([tmp_path / "cut.mp4", tmp_path / "film.avi"])
     assert [(one.frame, one.rate, one.read().shape) for one in frames] == [(n, 10.0, (48, 64, 3)) for n in (1, 2, 3)]
-    with pytest.raises(Unreadable, match=r"cut\.mp4: no video"):
+    with pytest.raises(UnreadableError, match=r"cut\.mp4: no video"):
         broken.read()
 
 

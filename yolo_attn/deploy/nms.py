@@ -26,7 +26,8 @@ def detections(output: np.ndarray, conf: float, iou: float, max_det: int, multi_
     """
     scores = output[4:]
     if multi_label and len(scores) > 1:
-        anchors, kinds = (scores.T > conf).nonzero()
+        above = scores > conf
+        anchors, kinds = above.T.nonzero()  # anchor by anchor, as there
     else:
         anchors = (scores.max(0) > conf).nonzero()[0]
         kinds = scores[:, anchors].argmax(0)

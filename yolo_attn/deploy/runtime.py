@@ -15,7 +15,7 @@ from yolo_attn.deploy import nms
 from yolo_attn.deploy.detections import Detections
 from yolo_attn.deploy.letterbox import Letterbox, letterbox
 from yolo_attn.deploy.session import FAILURES, open_file
-from yolo_attn.deploy.sources import Picture, Unreadable, files, pictures
+from yolo_attn.deploy.sources import Picture, UnreadableError, files, pictures
 
 WAITING = 2  # chunks of pictures for each worker, done or not, that are held at a time
 
@@ -95,8 +95,8 @@ class Predictor:
                 found |= {index: self._detections(outputs[i], places[index]) for i, index in enumerate(part)}
         return [found[index] for index in range(len(images))]
 
-    def stream(self, source: "str | Path | Iterable[Picture]") -> Iterator[Found | Unreadable]:
-        """An image, a video, or a folder -> what is found on each picture, in order; Unreadable for one that is none.
+    def stream(self, source: "str | Path | Iterable[Picture]") -> Iterator[Found | UnreadableError]:
+        """An image, a video, or a folder -> what is found on each picture, in order; UnreadableError for one that is none.
 
         Only a few pictures are held at a time, however many there are.
         """
@@ -113,16 +113,16 @@ class Predictor:
         finally:
             workers.shutdown(cancel_futures=True)
 
-    def _chunk(self, chunk: Sequence[Picture]) -> list[Found | Unreadable]:
+    def _chunk(self, chunk: Sequence[Picture]) -> list[Found | UnreadableError]:
         images = []
         for picture in chunk:
             try:
                 images.append(picture.read())
-            except Unreadable as error:
+            except UnreadableError as error:
                 images.append(error)
-        found = iter(self([image for image in images if not isinstance(image, Unreadable)]))
+        found = iter(self([image for image in images if not isinstance(image, UnreadableError)]))
         return [
-            image if isinstance(image, Unreadable) else Found(picture, image, next(found))
+            image if isinstance(image, UnreadableError) else Found(picture, image, next(found))
             for picture, image in zip(chunk, images, strict=True)
         ]
 

@@ -12,7 +12,7 @@ IMAGES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", "
 VIDEOS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".webm", ".mpg", ".mpeg", ".wmv", ".ts"})
 
 
-class Unreadable(ValueError):
+class UnreadableError(ValueError):
     """A file that holds no picture. The message is one line."""
 
 
@@ -24,7 +24,7 @@ class Picture:
         path: The file.
         frame: Number of the frame from 1; 0 for an image.
         rate: Frames per second of the video; 0 for an image.
-        read: Gives (H, W, 3) uint8, BGR; raises Unreadable.
+        read: Gives (H, W, 3) uint8, BGR; raises UnreadableError.
     """
 
     path: Path
@@ -67,15 +67,15 @@ def read_image(path: Path) -> np.ndarray:
     """(H, W, 3) uint8, BGR, turned as its EXIF note says.
 
     Raises:
-        Unreadable: There is no image in the file.
+        UnreadableError: There is no image in the file.
     """
     try:
         content = np.fromfile(path, np.uint8)  # cv2.imread refuses some paths on Windows
         image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
     except (cv2.error, OSError) as error:
-        raise Unreadable(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
+        raise UnreadableError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
     if image is None:
-        raise Unreadable(f"{path}: {'no image that OpenCV can read' if content.size else 'an empty file'}")
+        raise UnreadableError(f"{path}: {'no image that OpenCV can read' if content.size else 'an empty file'}")
     return image
 
 
@@ -100,4 +100,4 @@ def _given(frame: np.ndarray) -> np.ndarray:
 
 
 def _no_video(path: Path) -> np.ndarray:
-    raise Unreadable(f"{path}: no video that OpenCV can read")
+    raise UnreadableError(f"{path}: no video that OpenCV can read")

@@ -56,7 +56,7 @@ def find(base: str | Path) -> Path:
     Raises:
         FileNotFoundError: There is no such file.
     """
-    from ultralytics.utils.checks import check_yaml
+    from ultralytics.nn.tasks import check_yaml  # from there: with it the files of cfg/ are found
 
     base = Path(base)
     unscaled = base.with_name(SCALED_NAME.sub(r"\1", base.name))
