@@ -1,0 +1,31 @@
+"""How much of a network with attention torchvision's weights fill: python scripts/network_weights.py
+
+Random weights under torchvision's names stand in for the pretrained ones: what is carried follows from names and shapes alone.
+"""
+
+import torch
+from torchvision import models as stock
+
+from yolo_attn.models import networks
+
+CASES = [
+    ("ResNet", stock.resnet50, (50,)),
+    *[("ResNet", stock.resnet50, (50, layer)) for layer in ("SE", "ECA", "SA", "CBAM", "CA", "EMA(32)", "GAM")],
+    ("ResNet", stock.resnet50, (50, "EMCA", "first")),
+    ("ResNet", stock.resnet50, (50, "EPSA", "conv")),
+    ("ResNet", stock.resnet50, (50, "DMSA", "conv")),
+    ("MobileNetV2", stock.mobilenet_v2, ("SE",)),
+]
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    print("| row | share of the network's parameters carried |\n|---|---|")
+    for name, torchvision, arguments in CASES:
+        torch.manual_seed(0)
+        share = networks.carry(networks.load(name)(3, *arguments), torchvision().state_dict())
+        print(f"| [-1, 1, {name}, [{', '.join(map(str, arguments))}]] | {share:.2%} |")
+
+
+if __name__ == "__main__":
+    main()
