@@ -1,7 +1,7 @@
 """The first epochs from transferred weights, with and without ReZero: python scripts/transfer_epochs.py base.pt
 
-Trains yolov5n with a layer in front of the head on the demo set, with each seed, and prints the mAP50 after each epoch. A finished run in the
-folder of runs is not repeated. The source is that of transfer_start.py.
+Trains yolov5n with a layer in front of the head on the demo set, with each seed, and prints the mAP50 after each epoch.
+A finished run in the folder of runs is not repeated. The source is that of transfer_start.py.
 """
 
 import csv

@@ -55,7 +55,9 @@ def test_a_layer_can_start_as_the_identity(tmp_path):
 
 
 def test_a_width_that_does_not_divide_at_another_scale_is_only_noted(tmp_path):
-    done = run("insert", "yolov5s.yaml", "SA", "--at", "17", "-o", "my.yaml", cwd=tmp_path)  # 128 channels, at scale n 64
+    done = run(
+        "insert", "yolov5s.yaml", "SA", "--at", "17", "-o", "my.yaml", cwd=tmp_path
+    )  # 128 channels, at scale n 64
     assert done.returncode == 0, done.stderr
     assert "note: error: row 18: does not build: SA: 64 channels" in done.stderr
     assert (tmp_path / "my.yaml").exists()

@@ -105,12 +105,12 @@ def test_the_note_beside_the_file_says_what_it_is_and_what_was_compared(done):
 
 
 def broken(file: Path, row: int, target: Path) -> Path:
-    """A copy of an ONNX file with the first convolution of a row scaled by 1.01."""
+    """A copy of an ONNX file with the first convolution of a row ten times as strong."""
     model = onnx.load(file)
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     node = next(node for node in model.graph.node if node.name.startswith(f"/model.{row}/") and node.op_type == "Conv")
     tensor = weights[node.input[1]]
-    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * np.float32(1.01), tensor.name))
+    tensor.CopyFrom(onnx.numpy_helper.from_array(onnx.numpy_helper.to_array(tensor) * np.float32(10), tensor.name))
     onnx.save(model, target)
     return target
 

@@ -9,11 +9,17 @@ File = Annotated[Path, typer.Argument(help="A model YAML.")]
 
 
 def insert(
-    base: Annotated[str, typer.Argument(help="A model YAML: a path, or a name as Ultralytics knows it, such as yolov5s.yaml.")],
+    base: Annotated[
+        str, typer.Argument(help="A model YAML: a path, or a name as Ultralytics knows it, such as yolov5s.yaml.")
+    ],
     layers: Annotated[list[str], typer.Argument(help="Layers with their arguments: EMA, EMA:8, CBAM:16,7.")],
-    at: Annotated[list[str], typer.Option(help="backbone-end, sppf, stages, neck, or the index of a row; may be repeated.")],
+    at: Annotated[
+        list[str], typer.Option(help="backbone-end, sppf, stages, neck, or the index of a row; may be repeated.")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")],
-    rezero: Annotated[bool, typer.Option("--rezero", help="Start as identity: each layer behind a gain that starts at 0.")] = False,
+    rezero: Annotated[
+        bool, typer.Option("--rezero", help="Start as identity: each layer behind a gain that starts at 0.")
+    ] = False,
 ) -> None:
     """Put layers into a model YAML. Each layer goes to each place; what read the row there reads the layer instead."""
     from yolo_attn.models import rows
