@@ -36,15 +36,11 @@ def load(name: str) -> type[nn.Module]:
 
 def classes() -> list[type[nn.Module]]:
     """Every class that a checkpoint of one of these networks may name."""
-    homes = [
-        importlib.import_module(home) for home in (*set(HOMES.values()), "torchvision.ops")
-    ]  # its blocks are among them
-    return [
-        value
-        for home in homes
-        for value in vars(home).values()
-        if isinstance(value, type) and issubclass(value, nn.Module)
-    ]
+    homes = {
+        importlib.import_module(home) for home in (*HOMES.values(), "torchvision.ops")
+    }  # whose blocks are among them
+    named = [value for home in homes for value in vars(home).values() if isinstance(value, type)]
+    return [value for value in named if issubclass(value, nn.Module)]
 
 
 class Widths(int):

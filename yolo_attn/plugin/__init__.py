@@ -31,9 +31,8 @@ def install() -> None:
     """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/. Doing it twice is harmless."""
     for name, layer in LAYERS.items():
         _name(name, layer)
-    if getattr(
-        utils, "SAFE_LOAD", False
-    ):  # the networks are imported when a model names one, but a checkpoint's reader needs them now
+    # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
+    if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals(networks.classes())
     for owner, name, wrapper in WRAPPERS:
         original = getattr(owner, name)

@@ -35,10 +35,7 @@ def _from_images(folder: Path) -> dict[str, tuple[int, int]]:
         try:
             with Image.open(path) as image:
                 size = image.size
-        except (
-            OSError,
-            ImportError,
-        ) as error:  # Ultralytics patches Image.open to ask for a plugin where a file is unreadable
+        except (OSError, ImportError) as error:  # Ultralytics makes Image.open import a plugin for unreadable files
             raise ValueError(f"{path}: no readable image ({error}); replace it or give the sizes as CSV") from error
         _add(sizes, path.name, size, str(folder))
     if not sizes:
