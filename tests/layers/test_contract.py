@@ -17,8 +17,9 @@ from yolo_attn.layers import LAYERS
 
 CHANNELS = 128
 SHAPES = [(2, CHANNELS, 6, 9), (1, CHANNELS, 7, 5), (1, CHANNELS, 1, 1), (2, CHANNELS, 1, 6), (1, CHANNELS, 5, 1)]
-# Half precision is slow on a CPU in large convolutions and in attention; 12 * 320 values of 300 still overflow a half many times over.
-SMALLER = dict.fromkeys(("DMSA", "EPSA", "GAM"), (12, 320))
+QUADRATIC = ("DMSA",)  # cost grows with (H * W)^2
+# Half precision is slow on a CPU in attention and large convolutions; 12 * 320 values of 300 still overflow a half many times over.
+SMALLER = dict.fromkeys((*QUADRATIC, "EPSA", "GAM"), (12, 320))
 # Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
 # fmt: off
 COMMON = {
