@@ -57,8 +57,7 @@ def check(text: str, scale: str | None = None) -> list[Finding]:
 
 def _references(parsed: list[Row]) -> Iterator[Finding]:
     for row in parsed:
-        written = row.written if isinstance(row.written, list) else [row.written]
-        for entry, source in zip(written, row.sources, strict=True):
+        for entry, source in zip(row.references, row.sources, strict=True):
             if source >= row.index or (source < 0 and (row.index > 0 or entry != -1)):
                 yield Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
 

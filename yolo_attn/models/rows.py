@@ -44,10 +44,14 @@ class Row:
     line: int
 
     @property
+    def references(self) -> list[int]:
+        """Its sources as written, as a list where there is one."""
+        return self.written if isinstance(self.written, list) else [self.written]
+
+    @property
     def sources(self) -> list[int]:
         """Indices of the rows it reads, from 0; negative: the image."""
-        written = self.written if isinstance(self.written, list) else [self.written]
-        return [source if source >= 0 else self.index + source for source in written]
+        return [source if source >= 0 else self.index + source for source in self.references]
 
 
 def find(base: str | Path) -> Path:
@@ -216,9 +220,7 @@ def _renumbered(text: str, rows: list[Row], index: Callable[[int], int], source:
         numbers = iter(
             # The image stays -1 from the first row; a reference that counts back goes on counting back.
             entry if old < 0 else source(old) if entry >= 0 else source(old) - moved
-            for entry, old in zip(
-                row.written if isinstance(row.written, list) else [row.written], row.sources, strict=True
-            )
+            for entry, old in zip(row.references, row.sources, strict=True)
         )
         match = ROW_LINE.match(lines[row.line])
         sources = re.sub(r"-?\d+", lambda _, numbers=numbers: str(next(numbers)), match["sources"])
