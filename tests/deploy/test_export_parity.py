@@ -66,7 +66,6 @@ def test_torchscript_agrees_with_torch(cfg, format, tmp_path, monkeypatch, awake
     assert export(yolo, format, imgsz=160, dynamic=True).worst <= parity.TOLERANCE
 
 
-@pytest.mark.xfail(strict=True, reason="EMA's form without maps takes 200 nodes; docs/operators.md")
 def test_the_graph_of_ema_has_fewer_nodes_than_the_plain_form(tmp_path):
     axes = {0: "batch", 2: "height", 3: "width"}
     torch.onnx.export(

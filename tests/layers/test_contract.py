@@ -23,7 +23,7 @@ SMALLER = dict.fromkeys((*QUADRATIC, "EPSA", "GAM"), (12, 320))
 # Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
 # fmt: off
 COMMON = {
-    "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "Cos", "Div",
+    "Abs", "Add", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape", "Conv", "ConvTranspose", "Cos", "Div",
     "Equal", "Expand", "Flatten", "Gather", "Gemm", "HardSigmoid", "HardSwish", "Identity", "InstanceNormalization",
     "MatMul", "Mul", "Neg", "Pad", "Pow", "Range", "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum",
     "Relu", "Reshape", "Shape", "Sigmoid", "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose",

@@ -1,4 +1,4 @@
-"""EMA's cheap form against its plain form."""
+"""EMA's cheap forms against its plain form."""
 
 import pytest
 import torch
@@ -16,14 +16,28 @@ def both_forms(channels, factor):
     return cheap, plain
 
 
-@pytest.mark.parametrize("size", [(1, 1), (1, 2), (1, 9), (2, 1), (2, 2), (3, 5), (16, 11)], ids="{0[0]}x{0[1]}".format)
-@pytest.mark.parametrize(("channels", "factor"), [(24, 1), (24, 4), (24, 24), (96, 32)])
+SIZES = [(1, 1), (1, 2), (1, 9), (2, 1), (2, 2), (3, 5), (16, 11)]
+sizes = pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
+widths = pytest.mark.parametrize(("channels", "factor"), [(24, 1), (24, 4), (24, 24), (96, 32)])
+
+
+@sizes
+@widths
 def test_the_cheap_form_equals_the_plain_form_forward_and_backward(channels, factor, size):
     cheap, plain = both_forms(channels, factor)
     x = drawn((2, channels, *size))
     ours = forward_and_gradients(cheap, x, list(cheap.parameters()))
     theirs = forward_and_gradients(plain, x, list(plain.parameters()))
     torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+
+
+@sizes
+@widths
+def test_the_exported_form_equals_the_plain_form(channels, factor, size, monkeypatch):
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: True)
+    exported, plain = both_forms(channels, factor)
+    x = drawn((2, channels, *size))
+    torch.testing.assert_close(exported(x), plain(x), **TOLERANCE[torch.float64])
 
 
 def test_the_gradient_is_that_of_finite_differences():
@@ -58,8 +72,10 @@ def test_a_frozen_part_leaves_the_gradient_of_the_other_unchanged(frozen):
     torch.testing.assert_close(*asked, **TOLERANCE[torch.float64])
 
 
+@pytest.mark.parametrize("exported", [False, True], ids=["eager", "exported"])
 @pytest.mark.parametrize("offset", [0.0, 100.0])
-def test_float32_keeps_its_precision_when_the_mean_is_far_from_zero(offset):
+def test_float32_keeps_its_precision_when_the_mean_is_far_from_zero(offset, exported, monkeypatch):
+    monkeypatch.setattr(torch.onnx, "is_in_onnx_export", lambda: exported)
     cheap, plain = both_forms(64, 8)
     x = drawn((1, 64, 40, 40)) + offset
     exact = plain(x)

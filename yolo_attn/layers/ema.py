@@ -10,6 +10,7 @@ The same function is computed here with fewer multiply-adds; no k -> k 3x3 convo
   corners give.
 - The sum of the normalised branch over channels is one matrix product on the centred map.
 Autograd would keep two more maps, and write a map of zeros for each slice of x, so training uses a backward of our own.
+ONNX files get a third way of writing it, with few operators; see `EMA._exported`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,9 @@ class EMA(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[2:]
         groups = x.contiguous().view(-1, self.gn.num_channels, height, width)  # (B * factor, k, H, W)
-        # What is traced (ONNX, TorchScript) or compiled must be plain operators.
+        if torch.onnx.is_in_onnx_export():
+            return self._exported(groups, height, width).view_as(x)
+        # What is traced (TorchScript) or compiled must be plain operators.
         eager = torch.is_grad_enabled() and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
         pool, weigh = (_Pool.apply, _Weigh.apply) if eager else (_pool, lambda *args: _weigh(*args)[0])
         groups, rows, columns, corners = pool(groups)
@@ -83,6 +86,37 @@ class EMA(nn.Module):
         offset = weights @ self.gn.bias.to(weights.dtype) + (constant * self.conv3x3.bias).sum()  # (N,)
         out = weigh(groups, gate_rows, gate_columns, weights * self.gn.weight, kernel, offset, self.gn.eps)
         return out.view(-1, self.factor * self.gn.num_channels, height, width)
+
+    def _exported(self, groups, height, width):
+        """(N, k, H, W) -> (N, k, H, W) for runtimes, which fuse little: every operator is a pass and small ones add up.
+
+        Not for torch, whose transposed convolution on a CPU takes several times as long as all the rest.
+        """
+        rows, columns = groups.mean(3, keepdim=True), groups.mean(2, keepdim=True)
+        gates = self.conv1x1(rows).sigmoid() @ self.conv1x1(columns).sigmoid()
+        gn, taps, ends = self.gn, self.conv3x3.weight, [0, -1]
+        # The operator itself, since the functional form refuses maps of one pixel.
+        normalised = torch.instance_norm(groups * gates, gn.weight, gn.bias, None, None, True, 0.0, gn.eps, False)
+
+        # Mean over x shifted by one = mean of x, less the row or column out, which is left to the kernel to subtract.
+        summary = torch.cat([columns, groups[:, :, ends] / height], 2)
+        summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # (N, k, 3, 3)
+        convolved_mean = F.conv2d(summary, _on_summary(_on_summary(taps, 2), 3), self.conv3x3.bias)
+        weights = convolved_mean.view(-1, 1, gn.num_channels).softmax(2)
+
+        constant = gn.bias.softmax(0)[None]
+        kernel = torch.matmul(constant, taps.flip(2, 3).view(gn.num_channels, -1)).view(-1, 1, 3, 3)
+        offset = torch.matmul(constant, self.conv3x3.bias)
+        # Nine planes added with a shift each, as in `_convolved`, are one operator: the transpose of a convolution.
+        score = F.conv_transpose2d(groups, kernel, offset, padding=1)
+        score = score + torch.matmul(weights, normalised.flatten(2)).view_as(score)
+        return groups * score.sigmoid()
+
+
+def _on_summary(taps, dim):
+    """Taps on x shifted by -1, 0, 1 -> on its mean, first and last: -1 shifts the last out, 1 the first."""
+    before, middle, after = (taps.narrow(dim, tap, 1) for tap in range(3))
+    return torch.cat([before + middle + after, -after, -before], dim)
 
 
 def _pool(x):
