@@ -1,15 +1,10 @@
 """CPU time of layers against timm's, or against a plain form of the same equations. Prints docs/layer-speed.md."""
 
-import os
-import statistics
-import subprocess
 import sys
-import time
 from functools import partial
-from pathlib import Path
 
-import timm
 import torch
+from measuring import command, in_turns, ratio, spread, where
 from plain_forms import PLAIN
 from timm.layers import EcaModule, GlobalContext, SEModule
 from timm.layers.cbam import CbamModule
@@ -38,22 +33,16 @@ def prepared(layer, backward):
 
 
 def run(form, x, backward):
-    """CPU milliseconds of one call, and of its backward if asked."""
     x.grad = None
-    start = time.process_time()
     out = form(x) if backward else torch.no_grad()(form)(x)
     if backward:
         out.backward(x.detach())
-    return (time.process_time() - start) * 1e3
 
 
 torch.set_num_threads(1)
-commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
-cpu = next(line[13:] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
 print(f"""# Layers against the fastest public form
 
-`{" ".join(["python", *sys.argv])}`, commit {commit}, torch {torch.__version__}, timm {timm.__version__}, {cpu},
-load at the start {os.getloadavg()[0]:.1f} (the machine is shared). Batch 1, float32, eager, one thread.
+`{command()}`, {where("torch", "timm")}. Batch 1, float32, eager, one thread.
 
 The other form is timm's where it has the layer, else that of `scripts/plain_forms.py`. Times are CPU milliseconds of
 the process, so that waiting for other programs does not count: median (quartiles) of {ROUNDS} rounds in which the two
@@ -67,9 +56,12 @@ for name in sys.argv[2:] or sorted(TIMM | PLAIN):
             ours = prepared(LAYERS[name](channels), backward)
             other = prepared(TIMM[name](channels), backward) if name in TIMM else partial(PLAIN[name], ours)
             x = torch.randn(1, channels, side, side, requires_grad=True)
-            rounds = [[run(form, x, backward) for form in (other, ours)] for _ in range(ROUNDS + 3)][3:]  # warmed up
-            cells = [statistics.quantiles(times, n=4) for times in zip(*rounds, strict=True)]
-            times = " | ".join(f"{middle:.2f} ({low:.2f} to {high:.2f})" for low, middle, high in cells)
-            ratio = statistics.median(theirs / mine for theirs, mine in rounds)
+            forms = {"theirs": other, "ours": ours}
+            calls = {who: partial(run, form, x, backward) for who, form in forms.items()}
+            theirs, mine = in_turns(calls, ROUNDS).values()
             source = "timm" if name in TIMM else "plain"
-            print(f"| {name} | {source} | {channels} x {side} x {side} | {kind} | {times} | {ratio:.2f} |", flush=True)
+            print(
+                f"| {name} | {source} | {channels} x {side} x {side} | {kind} | {spread(theirs)} | {spread(mine)}",
+                end="",
+            )
+            print(f" | {ratio(theirs, mine):.2f} |", flush=True)
