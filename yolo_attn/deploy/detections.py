@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolo_attn.visdrone.annotations import NAMES
+from yolo_attn.visdrone.annotations import NAMES, categories_of
 
 JSON_DECIMALS = {"box": 2, "score": 5}
 
@@ -56,8 +56,7 @@ def visdrone_categories(names: Mapping[int, str]) -> dict[int, int]:
     Raises:
         ValueError: It has none of them.
     """
-    spelled = {kind: name.strip().lower().replace(" ", "-").replace("_", "-") for kind, name in names.items()}
-    found = {kind: NAMES.index(name) + 1 for kind, name in spelled.items() if name in NAMES}
+    found = categories_of(names)
     if not found:
         raise ValueError(
             f"VisDrone has none of the classes {', '.join(names.values())[:200]}; it has {', '.join(NAMES)}"

@@ -5,7 +5,7 @@ top-left corner. Format: https://github.com/VisDrone/VisDrone2018-DET-toolkit
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +64,12 @@ class YoloLabels:
     def counts(self) -> dict[str, int]:
         """How many rows were left out, by reason."""
         return {reason: len(rows) for reason, rows in self.left_out.items()}
+
+
+def categories_of(names: Mapping[int, str]) -> dict[int, int]:
+    """{class: VisDrone category} for the classes of a detector that VisDrone has, however they are capitalised and joined."""
+    spelled = {kind: str(name).strip().lower().replace(" ", "-").replace("_", "-") for kind, name in names.items()}
+    return {kind: NAMES.index(name) + 1 for kind, name in spelled.items() if name in NAMES}
 
 
 def read(path: str | Path) -> np.ndarray:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from yolo_attn.visdrone.annotations import NAMES
+from yolo_attn.visdrone.annotations import NAMES, categories_of
 from yolo_attn.visdrone.submission import MOST_ROWS
 
 
@@ -91,11 +91,11 @@ def load(model: Path, settings: Settings, batch: int, device: str | None = None)
 
 def _categories(names: Mapping[int, str], model: Path) -> dict[int, int]:
     """{class of the model: VisDrone category}."""
-    known = {str(name).strip().lower().replace(" ", "-").replace("_", "-"): kind for kind, name in names.items()}
-    missing = [name for name in NAMES if name not in known]
+    categories = categories_of(names)
+    missing = [name for category, name in enumerate(NAMES, 1) if category not in categories.values()]
     if missing:
         raise ValueError(
             f"{model}: knows no class {', '.join(missing)}; its classes are {', '.join(map(str, names.values()))[:200]}."
             " VisDrone detections need a model trained on the names in data/VisDrone.yaml"
         )
-    return {known[name]: category for category, name in enumerate(NAMES, 1)}
+    return categories
