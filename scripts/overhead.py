@@ -5,7 +5,6 @@ installed, in interleaved pairs; building is yolov5x from the stock YAML and wit
 """
 
 import os
-import platform
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import typer
+from measuring import commit, processor
 
 ROOT = Path(__file__).parents[1]
 
@@ -67,15 +67,10 @@ def main(pairs: int = 200, builds: int = 30) -> None:
 
     models = [yaml_model_load(name) for name in ("yolov5x.yaml", "yolov5x-ema.yaml")]
     building = interleaved([lambda model=model: DetectionModel(model, verbose=False) for model in models], builds)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True
-    ).stdout.strip()
     print("| | pairs | without, ms | with, ms | ratio |\n|---|---|---|---|---|")
     print(row("interpreter start-up", start_up))
     print(row("building yolov5x, no row / one EMA row", building))
-    print(
-        f"\nQuartiles. {platform.processor() or platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}, commit {commit}."
-    )
+    print(f"\nQuartiles. {processor()}, {os.cpu_count()} cores, torch {torch.__version__}, commit {commit()}.")
 
 
 if __name__ == "__main__":

@@ -1,14 +1,13 @@
 """Count the parameters and FLOPs of the papers' tables again: python scripts/paper_tables.py [--json FILE]. Prints docs/papers.md."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Annotated
 
 import torch
 import typer
+from measuring import command, commit
 
 from yolo_attn.bench import papers
 
@@ -23,10 +22,9 @@ def main(
     seconds = time.perf_counter() - start
     if json_file:
         json_file.write_text(json.dumps(papers.objects(recounts), indent=1) + "\n", encoding="utf-8")
-    commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
     print(f"""# The papers' tables, counted again
 
-`{" ".join(["python", *sys.argv])}`, commit {commit}, torch {torch.__version__}, {seconds:.0f} s on the meta device.
+`{command()}`, commit {commit()}, torch {torch.__version__}, {seconds:.0f} s on the meta device.
 
 Parameters are those of the networks that this package builds. Accuracies are the papers' own, printed beside them to tell
 which row is meant; none was measured here.

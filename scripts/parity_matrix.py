@@ -5,13 +5,12 @@ python scripts/parity_matrix.py [part of a name ...]
 
 import math
 import os
-import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 import torch
+from measuring import command, commit, processor
 from torch import nn
 from ultralytics import YOLO
 
@@ -74,10 +73,9 @@ def cell(cfg: Path, arguments: dict) -> str:
 def main() -> None:
     os.chdir(tempfile.mkdtemp())
     torch.set_num_threads(1)
-    commit = subprocess.getoutput(f"git -C {ROOT} rev-parse --short HEAD")
     print(f"""# Exported files against torch
 
-`python {" ".join(["scripts/parity_matrix.py", *sys.argv[1:]])}`, commit {commit}, {platform.machine()}, CPU;
+`{command()}`, commit {commit()}, {processor()};
 {", ".join(f"{name} {number}" for name, number in versions().items())}.
 
 Largest difference of the raw outputs as a share of the largest value, boxes and scores each with their own scale, the worse of

@@ -4,15 +4,14 @@ python scripts/runtime_speed.py FILE.onnx FOLDER [rounds] [imgsz]
 """
 
 import os
-import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 import onnxruntime
 import ultralytics
+from measuring import commit, processor
 from ultralytics import YOLO
 
 from yolo_attn.deploy.runtime import Found, Predictor, Settings, cores
@@ -55,9 +54,7 @@ boxes = {way(): name for name, way in ways.items()}  # warms up, too
 if len(boxes) > 1:
     raise SystemExit(f"the ways do not find the same boxes: {boxes}")
 times = [[timed(way) for way in ways.values()] for _ in range(rounds)]
-commit = subprocess.getoutput(f"git -C {Path(__file__).parent} rev-parse --short HEAD")
-cpu = next((line[13:] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), "")
-print(f"""`python {" ".join(["scripts/runtime_speed.py", Path(file).name, *sys.argv[2:]])}`, commit {commit}, {cpu or platform.machine()},
+print(f"""`python {" ".join(["scripts/runtime_speed.py", Path(file).name, *sys.argv[2:]])}`, commit {commit()}, {processor()},
 {cores()} cores shared with other work (load at the end {os.getloadavg()[0]:.1f}), onnxruntime {onnxruntime.__version__},
 Ultralytics {ultralytics.__version__}. {len(paths)} images from disk, {size} pixels, {next(iter(boxes))} boxes by every way.
 Milliseconds an image, median (quartiles) of {rounds} rounds in which the ways take turns; the ratio is the median of each round's.

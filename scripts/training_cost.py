@@ -13,6 +13,7 @@ from pathlib import Path
 
 import torch
 import ultralytics
+from measuring import command, commit
 from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
@@ -61,7 +62,6 @@ def memory(name: str) -> float:
 
 if ONE in os.environ:
     sys.exit(print(memory(os.environ[ONE])))
-commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
 again = [sys.executable, *sys.argv]
 peaks = [float(subprocess.check_output(again, env={**os.environ, ONE: name}).split()[-1]) for name in MODELS]
 trainings = [Training(name) for name in MODELS]
@@ -69,7 +69,7 @@ rounds = [[training.step() for training in trainings] for _ in range(STEPS + 1)]
 where = torch.cuda.get_device_name() if GPU else f"CPU, {torch.get_num_threads()} threads"
 print(f"""# What training the P2 model costs
 
-`{" ".join(["python", *sys.argv])}`, commit {commit}, torch {torch.__version__}, Ultralytics {ultralytics.__version__}, {where},
+`{command()}`, commit {commit()}, torch {torch.__version__}, Ultralytics {ultralytics.__version__}, {where},
 load {os.getloadavg()[0]:.1f} (a shared machine). Batch {BATCH} of {SIDE} x {SIDE} px, float32, {BOXES} boxes per image; time is the
 median of {STEPS} steps, the models taking turns; memory the peak above what is resident before the first of two steps.
 

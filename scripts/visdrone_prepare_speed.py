@@ -13,7 +13,6 @@ import os
 import platform
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import timeit
@@ -23,6 +22,7 @@ import cv2
 import numpy as np
 import ultralytics
 import yaml
+from measuring import command, commit, processor
 
 from yolo_attn.visdrone import annotations
 from yolo_attn.visdrone.prepare import prepare
@@ -68,11 +68,9 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1] if sys.argv[1:] else None) as n
         for who in sorted(converters, reverse=bool(run % 2)):
             times[who].append(seconds(converters[who], drawing, Path(name, f"{who}{run}")))
     again = timeit.timeit(lambda: prepare(Path(name, "yolo_attn0"), ["train"]), number=1)
-commit = subprocess.getoutput("git rev-parse --short --verify -q HEAD") or "uncommitted"
-cpu = next(line[13:] for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name"))
 versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("ultralytics", "numpy", "pillow"))
-print(f"`{' '.join(['python', *sys.argv])}`: {cpu}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-print(f"Python {platform.python_version()}, {versions}; commit {commit}\n")
+print(f"`{command()}`: {processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
+print(f"Python {platform.python_version()}, {versions}; commit {commit()}\n")
 print(f"| converter | median of {RUNS} | all runs | / ours, median of the ratios |\n|---|---|---|---|")
 for who, row in times.items():
     ratio = statistics.median(mine / ours for mine, ours in zip(row, times["yolo_attn"], strict=True))

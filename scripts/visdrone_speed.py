@@ -8,7 +8,6 @@ import importlib.metadata
 import io
 import os
 import platform
-import subprocess
 import tempfile
 import timeit
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 import pycocotools.coco as slow_data
 import pycocotools.cocoeval as slow
 from faster_coco_eval.core import COCO, COCOeval_faster
+from measuring import commit, processor
 
 from yolo_attn.visdrone import annotations, coco
 from yolo_attn.visdrone.evaluate import evaluate
@@ -68,8 +68,9 @@ with tempfile.TemporaryDirectory() as name, contextlib.redirect_stdout(io.String
         times += [(ours, coco_seconds(COCO, COCOeval_faster, read), coco_seconds(slow_data.COCO, slow.COCOeval, read))]
     counts = evaluate(*files).counts
 versions = [f"{name} {importlib.metadata.version(name)}" for name in ("numpy", "faster-coco-eval", "pycocotools")]
-commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-print(f"{counts}\n\nPython {platform.python_version()}, {', '.join(versions)}; {os.cpu_count()} cores; commit {commit}")
+print(
+    f"{counts}\n\nPython {platform.python_version()}, {', '.join(versions)}; {processor()}, {os.cpu_count()} cores; commit {commit()}"
+)
 print(f"\n| evaluator | median of {RUNS} | all runs | median / ours |\n|---|---|---|---|")
 for name, row in zip(("yolo_attn, with reading", "faster-coco-eval", "pycocotools"), np.transpose(times), strict=True):
     ratio = np.median(row) / np.median(times, 0)[0]

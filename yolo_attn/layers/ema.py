@@ -10,7 +10,6 @@ The same function is computed here with fewer multiply-adds; no k -> k 3x3 convo
   corners give.
 - The sum of the normalised branch over channels is one matrix product on the centred map.
 Autograd would keep two more maps, and write a map of zeros for each slice of x, so training uses a backward of our own.
-ONNX files get a third way of writing it, with few operators; see `EMA._exported`.
 """
 
 from __future__ import annotations
