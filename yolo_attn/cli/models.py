@@ -59,9 +59,9 @@ def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
     """Refuse what does not work at the scale that was asked for; say what does not at another."""
     from yolo_attn.models.check import check as findings_of
 
-    errors = [finding for finding in findings_of(text, scale) if finding.level == "error"]
-    if errors:
-        raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, errors)))
-    for finding in findings_of(text):
-        if finding.level == "error":
-            typer.echo(f"note: {finding}", err=True)
+    errors = [finding for finding in findings_of(text) if finding.level == "error"]
+    refused = [error for error in errors if not (scale and error.scales) or scale in error.scales]
+    if refused:
+        raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, refused)))
+    for error in errors:
+        typer.echo(f"note: {error}", err=True)

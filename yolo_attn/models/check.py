@@ -27,23 +27,21 @@ class Finding:
         level: "error": the model does not build, does not run, or part of it is without effect; "warning": it is doubtful.
         row: Index of the row, None where it concerns the whole file.
         message: One sentence.
+        scales: Those of the model's scales at which it is so; empty if at all.
     """
 
     level: str
     row: int | None
     message: str
+    scales: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.level}: {'' if self.row is None else f'row {self.row}: '}{self.message}"
+        place = "" if self.row is None else f"row {self.row}: "
+        return f"{self.level}: {place}{self.message}" + (f" (scale {', '.join(self.scales)})" if self.scales else "")
 
 
-def check(text: str, scale: str | None = None) -> list[Finding]:
-    """Everything found in a model YAML, in the order of its rows, errors of building last.
-
-    Args:
-        text: A model YAML.
-        scale: The one scale to build; None builds each.
-    """
+def check(text: str) -> list[Finding]:
+    """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last."""
     try:
         parsed = rows.parse(text)
     except ValueError as error:
@@ -52,7 +50,7 @@ def check(text: str, scale: str | None = None) -> list[Finding]:
     if wiring:  # without these right nothing further can be said
         return wiring
     findings = [*_consumers(parsed), *_comments(text, parsed)]
-    return sorted(findings, key=lambda finding: finding.row) + list(_built(text, parsed, scale))
+    return sorted(findings, key=lambda finding: finding.row) + list(_built(text, parsed))
 
 
 def _references(parsed: list[Row]) -> Iterator[Finding]:
@@ -100,10 +98,10 @@ def _comments(text: str, parsed: list[Row]) -> Iterator[Finding]:
             yield Finding("warning", row.index, f"its comment says row {number[0].strip()}")
 
 
-def _built(text: str, parsed: list[Row], scale: str | None) -> Iterator[Finding]:
+def _built(text: str, parsed: list[Row]) -> Iterator[Finding]:
     """What only shows in building, at each scale, and in a forward pass over shapes alone."""
     model = yaml.safe_load(text)
-    scales = [scale] if scale else list(model.get("scales") or [""])
+    scales = list(model.get("scales") or [""])
     failures: dict[tuple[int | None, str], list[str]] = {}
     for scale in scales:
         try:
@@ -119,7 +117,7 @@ def _built(text: str, parsed: list[Row], scale: str | None) -> Iterator[Finding]
                 scale
             )
     for (row, message), where in failures.items():
-        yield Finding("error", row, message + (f" (scale {', '.join(where)})" if len(where) < len(scales) else ""))
+        yield Finding("error", row, message, tuple(where) if len(where) < len(scales) else ())
 
 
 def _shapes(layers: nn.Sequential, parsed: list[Row]) -> Iterator[tuple[int, str]]:
