@@ -1,10 +1,13 @@
 """Static INT8 of a trained detector by onnxruntime's own tools: accuracy, latency, and what stays in float. Prints docs/int8.md.
 
 python scripts/int8.py best.pt [data.yaml] [calibration images] [rounds]
+
+Writes best-int8.onnx, quantised but for the head's decoding, beside best.pt.
 """
 
 import logging
 import os
+import shutil
 import sys
 import tempfile
 from collections import Counter
@@ -29,6 +32,7 @@ WEIGHTS = Path(sys.argv[1]).resolve()
 DATA = sys.argv[2] if len(sys.argv) > 2 else "aerial-demo.yaml"
 IMAGES = int(sys.argv[3]) if len(sys.argv) > 3 else 64
 ROUNDS = int(sys.argv[4]) if len(sys.argv) > 4 else 31
+KEPT = "all but the head's decoding"
 
 
 class Calibration(CalibrationDataReader):
@@ -58,7 +62,7 @@ def variants(graph: onnx.GraphProto, rows: list[str]) -> dict[str, dict]:
     return {
         "everything": {},
         "all but the last Concat (boxes with scores)": {"nodes_to_exclude": decode[-1:]},
-        "all but the head's decoding": {"nodes_to_exclude": decode},
+        KEPT: {"nodes_to_exclude": decode},
         "... and the attention": {"nodes_to_exclude": decode + attention},
         "convolutions alone": {"op_types_to_quantize": ["Conv"], "nodes_to_exclude": decode},
     }
@@ -130,11 +134,12 @@ one image, one thread: median (quartiles) of {ROUNDS} rounds in which the files 
         good, strict = accuracy(file, imgsz)
         cells = [f"{good:.3f}", f"{strict:.3f}", spread(times[what]), f"{ratio(times['float'], times[what]):.2f}"]
         print(f"| {what} | {' | '.join(cells)} | {file.stat().st_size / 1e6:.1f} | {left[what].total()} |", flush=True)
-    print('\nIn "all but the head\'s decoding" these are left in float:\n')
-    for row in sorted({row for row, _ in left["all but the head's decoding"]}):
-        kinds = {kind: count for (where_, kind), count in left["all but the head's decoding"].items() if where_ == row}
+    print(f'\nIn "{KEPT}" these are left in float:\n')
+    for row in sorted({row for row, _ in left[KEPT]}):
+        kinds = [f"{kind} {count}" for (place, kind), count in sorted(left[KEPT].items()) if place == row]
         label = f"row {row[6:]} ({rows[int(row[6:])]})" if row.startswith("model.") else row
-        print(f"- {label}: {', '.join(f'{kind} {count}' for kind, count in sorted(kinds.items()))}")
+        print(f"- {label}: {', '.join(kinds)}")
+    shutil.copy(files[KEPT], WEIGHTS.with_name(f"{WEIGHTS.stem}-int8.onnx"))
 
 
 if __name__ == "__main__":
