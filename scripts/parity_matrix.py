@@ -13,6 +13,7 @@ import torch
 from measuring import command, commit, processor
 from torch import nn
 from ultralytics import YOLO
+from ultralytics.utils import LOGGER
 
 from yolo_attn.deploy.export import compare, metadata, shapes_for, versions
 from yolo_attn.deploy.parity import TOLERANCE, ParityError, random_images
@@ -73,6 +74,7 @@ def cell(cfg: Path, arguments: dict) -> str:
 def main() -> None:
     os.chdir(tempfile.mkdtemp())
     torch.set_num_threads(1)
+    LOGGER.setLevel("ERROR")  # it writes to standard output
     print(f"""# Exported files against torch
 
 `{command()}`, commit {commit()}, {processor()};

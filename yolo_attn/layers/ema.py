@@ -61,13 +61,19 @@ class EMA(nn.Module):
         if torch.onnx.is_in_onnx_export():
             return self._exported(groups, height, width).view_as(x)
         # What is traced (TorchScript) or compiled must be plain operators.
-        eager = torch.is_grad_enabled() and not torch.jit.is_tracing() and not torch.compiler.is_compiling()
-        pool, weigh = (_Pool.apply, _Weigh.apply) if eager else (_pool, lambda *args: _weigh(*args)[0])
+        traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        own = torch.is_grad_enabled() and not traced
+        pool, weigh = (_Pool.apply, _Weigh.apply) if own else (_pool, lambda *args: _weigh(*args)[0])
         groups, rows, columns, corners = pool(groups)
 
         dtype = self.conv1x1.weight.dtype  # differs from x.dtype under autocast
-        pooled = torch.cat([rows, columns], 2)[..., None].to(dtype)
-        gate_rows, gate_columns = self.conv1x1(pooled).sigmoid()[..., 0].to(x.dtype).split([height, width], 2)
+        pooled = torch.cat([rows, columns], 2).to(dtype)
+        if traced:
+            gates = self.conv1x1(pooled[..., None])[..., 0]
+        else:  # on so few pixels a matrix product takes a fifth of what a convolution does
+            weight = self.conv1x1.weight.flatten(1).expand(len(groups), -1, -1)
+            gates = torch.baddbmm(self.conv1x1.bias[:, None], weight, pooled)
+        gate_rows, gate_columns = gates.sigmoid().to(x.dtype).split([height, width], 2)
 
         # Means over H * W of x shifted by -1, 0, 1 along each axis, (N, k, 3, 3): all, less the row and column out.
         total = rows.mean(2)
@@ -142,12 +148,13 @@ def _convolved(x, kernel):
 
 def _normalised(x, gate_rows, gate_columns, scale, eps):
     """x (N, k, H, W) -> scale . (x * gates - mean) * rstd (N, H, W), mean (N, k, 1, 1), rstd (N, k)."""
-    gated = x * gate_columns[:, :, None]
-    mean = (gated.mean(3) * gate_rows).mean(2)[..., None, None]
-    centred = torch.addcmul(-mean, gated, gate_rows[..., None]).flatten(2)
+    # In place and in steps: addcmul with two broadcast arguments takes several times as long on a CPU.
+    gated = (x * gate_columns[:, :, None]).mul_(gate_rows[..., None]).flatten(2)
+    mean = gated.mean(2, keepdim=True)
+    centred = gated.sub_(mean)
     variance = torch.linalg.vector_norm(centred, dim=2, dtype=_wide(x)).square() / x.shape[2] / x.shape[3]
     rstd = torch.rsqrt(variance + eps)
-    return torch.bmm((scale * rstd).to(x.dtype)[:, None], centred).view(-1, *x.shape[2:]), mean, rstd
+    return torch.bmm((scale * rstd).to(x.dtype)[:, None], centred).view(-1, *x.shape[2:]), mean[..., None], rstd
 
 
 def _wide(x):
@@ -192,12 +199,12 @@ class _Weigh(torch.autograd.Function):
         dscore_sum = flat.sum(2, dtype=_wide(x))  # (N, 1)
 
         gated = torch.mul(x, gate_columns, out=scratch)
-        centred = torch.addcmul(-mean, gated, gate_rows)
+        centred = (gated * gate_rows).sub_(mean)
         dscale = torch.bmm(centred.flatten(2), flat.transpose(1, 2))[..., 0] * rstd
         # GroupNorm: d centred = a * (dscore - its mean) - normalised * its mean product with a * dscore.
         a = scale * rstd
         slope, level = (-a * dscale * rstd / size).to(x.dtype), (-a * dscore_sum / size).to(x.dtype)
-        dx = torch.addcmul(level[..., None, None], centred, slope[..., None, None], out=centred)
+        dx = centred.mul_(slope[..., None, None]).add_(level[..., None, None])
         dx.flatten(2).baddbmm_(a.to(x.dtype)[..., None], flat)
         drows = gated.mul_(dx).sum(3)
         dx.mul_(gate_rows)
@@ -208,5 +215,5 @@ class _Weigh(torch.autograd.Function):
         shifted = shifted.permute(0, 3, 4, 1, 2).flatten(3).flatten(1, 2)  # (N, 9, H * W), the kernel's last tap first
         dkernel = torch.bmm(shifted, x.flatten(2).transpose(1, 2)).sum(0, dtype=_wide(x)).flip(0)
         dx.flatten(2).baddbmm_(kernel.flip(0).to(x.dtype).t().expand(len(x), -1, -1), shifted)
-        dx.addcmul_(dout, gate)
+        dx.add_(torch.mul(dout, gate, out=scratch))
         return dx, drows, dcolumns, dscale, dkernel, dscore_sum[:, 0], None
