@@ -1,8 +1,8 @@
 """The model files of cfg/: written by scripts/make_cfgs.py, wired right, and as large as the papers' networks."""
 
-import importlib.util
 from pathlib import Path
 
+import make_cfgs
 import pytest
 import torch
 import ultralytics
@@ -17,9 +17,6 @@ from yolo_attn.models.check import check
 
 ROOT = Path(__file__).parents[1]
 ALL = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
-_spec = importlib.util.spec_from_file_location("make_cfgs", ROOT / "scripts" / "make_cfgs.py")
-make_cfgs = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(make_cfgs)
 FILES = sorted(make_cfgs.name(*entry) for entry in make_cfgs.TABLE)
 P2 = [name for name in FILES if name.startswith("yolov5-p2")]
 # Stock files change: an older Ultralytics has not all families and writes some rows otherwise.

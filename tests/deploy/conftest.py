@@ -1,9 +1,9 @@
 """One small detector with many boxes, exported at dynamic and at fixed size, and pictures to run it on."""
 
-import importlib.util
 from pathlib import Path
 
 import cv2
+import parity_matrix
 import pytest
 import torch
 import yaml
@@ -14,14 +14,11 @@ from yolo_attn.visdrone.annotations import NAMES
 from yolo_attn.visdrone.demo import draw
 
 ROOT = Path(__file__).parents[2]
-_spec = importlib.util.spec_from_file_location("parity_matrix", ROOT / "scripts" / "parity_matrix.py")
-matrix = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(matrix)
 
 
 @pytest.fixture(scope="session")
 def awaken():
-    return matrix.awaken
+    return parity_matrix.awaken
 
 
 @pytest.fixture(scope="session")
@@ -32,7 +29,7 @@ def detector(tmp_path_factory) -> Path:
     (folder / "yolov5n-ema.yaml").write_text(yaml.safe_dump({**text, "nc": len(NAMES)}))
     torch.manual_seed(0)
     yolo = YOLO(folder / "yolov5n-ema.yaml")
-    matrix.awaken(yolo.model)
+    parity_matrix.awaken(yolo.model)
     yolo.model.names = dict(enumerate(NAMES))
     yolo.save(folder / "detector.pt")
     return folder / "detector.pt"
