@@ -6,8 +6,8 @@ averaged to k weights by which the other branch is summed over its channels. The
 The same function is computed here with fewer multiply-adds; no k -> k 3x3 convolution is executed:
 - A GroupNorm of one channel per group has the mean beta whatever x is, so the weights of the convolved branch are the
   constant softmax(beta), and its sum is a k -> 1 convolution.
-- The mean of the convolved branch is linear in the sums of x over nine shifted windows, which row sums, column sums and
-  corners give.
+- The mean of the convolved branch is linear in the means of x shifted by one pixel, and these in the mean of x, of its
+  outer rows and columns, and its corners: a 3x3 summary of x.
 - The sum of the normalised branch over channels is one matrix product on the centred map.
 Autograd would keep two more maps, and write a map of zeros for each slice of x, so training uses a backward of our own.
 """
@@ -61,10 +61,10 @@ class EMA(nn.Module):
         if torch.onnx.is_in_onnx_export():
             return self._exported(groups, height, width).view_as(x)
         # What is traced (TorchScript) or compiled must be plain operators.
-        traced = torch.jit.is_tracing() or torch.compiler.is_compiling()
+        traced = _traced()
         own = torch.is_grad_enabled() and not traced
         pool, weigh = (_Pool.apply, _Weigh.apply) if own else (_pool, lambda *args: _weigh(*args)[0])
-        groups, rows, columns, corners = pool(groups)
+        groups, rows, columns, ends = pool(groups)
 
         dtype = self.conv1x1.weight.dtype  # differs from x.dtype under autocast
         pooled = torch.cat([rows, columns], 2).to(dtype)
@@ -75,15 +75,10 @@ class EMA(nn.Module):
             gates = torch.baddbmm(self.conv1x1.bias[:, None], weight, pooled)
         gate_rows, gate_columns = gates.sigmoid().to(x.dtype).split([height, width], 2)
 
-        # Means over H * W of x shifted by -1, 0, 1 along each axis, (N, k, 3, 3): all, less the row and column out.
-        total = rows.mean(2)
-        zero = torch.zeros_like(total)
-        row_out = torch.stack([rows[..., -1], zero, rows[..., 0]], 2) / height
-        column_out = torch.stack([columns[..., -1], zero, columns[..., 0]], 2) / width
-        both_out = torch.stack([corners[0], zero, corners[1], zero, zero, zero, corners[2], zero, corners[3]], 2)
-        both_out = both_out.view(-1, self.gn.num_channels, 3, 3) / height / width
-        windows = total[..., None, None] - row_out[..., None] - column_out[:, :, None] + both_out
-        convolved_mean = F.linear(windows.flatten(1).to(dtype), self.conv3x3.weight.flatten(1), self.conv3x3.bias)
+        summary = _summary(columns, *ends, height, 2)  # (N, k, 3, W)
+        summary = _summary(summary.mean(3), summary[..., 0], summary[..., -1], width, 3)  # (N, k, 3, 3)
+        taps = _on_summary(self.conv3x3.weight).flatten(1)
+        convolved_mean = F.linear(summary.flatten(1).to(dtype), taps, self.conv3x3.bias)
 
         weights = convolved_mean.softmax(1)  # (N, k): of the normalised branch
         constant = self.gn.bias.softmax(0)  # (k,): of the convolved branch
@@ -103,10 +98,9 @@ class EMA(nn.Module):
         # The operator itself, since the functional form refuses maps of one pixel.
         normalised = torch.instance_norm(groups * gates, gn.weight, gn.bias, None, None, True, 0.0, gn.eps, False)
 
-        # Mean over x shifted by one = mean of x, less the row or column out, which is left to the kernel to subtract.
         summary = torch.cat([columns, groups[:, :, ends] / height], 2)
-        summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # (N, k, 3, 3)
-        convolved_mean = F.conv2d(summary, _on_summary(_on_summary(taps, 2), 3), self.conv3x3.bias)
+        summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # as `_summary`
+        convolved_mean = F.conv2d(summary, _on_summary(taps), self.conv3x3.bias)
         weights = convolved_mean.view(-1, 1, gn.num_channels).softmax(2)
 
         constant = gn.bias.softmax(0)[None]
@@ -118,16 +112,29 @@ class EMA(nn.Module):
         return groups * score.sigmoid()
 
 
-def _on_summary(taps, dim):
-    """Taps on x shifted by -1, 0, 1 -> on its mean, first and last: -1 shifts the last out, 1 the first."""
-    before, middle, after = (taps.narrow(dim, tap, 1) for tap in range(3))
-    return torch.cat([before + middle + after, -after, -before], dim)
+def _traced():
+    return torch.jit.is_tracing() or torch.compiler.is_compiling()
+
+
+def _summary(mean, first, last, size, dim):
+    """The mean over an axis, and its first and its last entry as shares of that mean, as three entries of a new axis."""
+    return torch.stack([mean, first / size, last / size], dim)
+
+
+def _on_summary(taps):
+    """Taps (k, k, 3, 3) on x -> taps on the summary of x that give the mean over x of what the former give.
+
+    The mean of x shifted by -1 is the mean of x without the last entry, by 1 without the first.
+    """
+    for dim in (2, 3):
+        before, middle, after = (taps.narrow(dim, tap, 1) for tap in range(3))
+        taps = torch.cat([before + middle + after, -after, -before], dim)
+    return taps
 
 
 def _pool(x):
-    """x (N, k, H, W) -> x, row means (N, k, H), column means (N, k, W), corners (4, N, k) in kernel order."""
-    corners = torch.stack([x[..., -1, -1], x[..., -1, 0], x[..., 0, -1], x[..., 0, 0]])
-    return x, x.mean(3), x.mean(2), corners
+    """x (N, k, H, W) -> x, row means (N, k, H), column means (N, k, W), first and last row (2, N, k, W)."""
+    return x, x.mean(3), x.mean(2), torch.stack([x[:, :, 0], x[:, :, -1]])
 
 
 def _weigh(x, gate_rows, gate_columns, scale, kernel, offset, eps):
@@ -142,8 +149,15 @@ def _convolved(x, kernel):
     """x (N, k, H, W), kernel (9, k) -> (N, H, W). Nine planes and shifts: on a CPU several times as fast as conv2d."""
     planes = torch.matmul(kernel.to(x.dtype), x.flatten(2)).view(-1, 3, 3, *x.shape[2:])
     left, middle, right = planes.unbind(2)
-    up, middle, down = (middle + F.pad(left[..., :-1], (1, 0)) + F.pad(right[..., 1:], (0, 1))).unbind(1)
-    return middle + F.pad(up[:, :-1], (0, 0, 1, 0)) + F.pad(down[:, 1:], (0, 0, 0, 1))
+    if _traced():  # converters may not know that a slice shares memory
+        up, middle, down = (middle + F.pad(left[..., :-1], (1, 0)) + F.pad(right[..., 1:], (0, 1))).unbind(1)
+        return middle + F.pad(up[:, :-1], (0, 0, 1, 0)) + F.pad(down[:, 1:], (0, 0, 0, 1))
+    middle[..., 1:] += left[..., :-1]
+    middle[..., :-1] += right[..., 1:]
+    up, middle, down = middle.unbind(1)
+    middle[:, 1:] += up[:, :-1]
+    middle[:, :-1] += down[:, 1:]
+    return middle
 
 
 def _normalised(x, gate_rows, gate_columns, scale, eps):
@@ -171,10 +185,10 @@ class _Pool(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, dx, drows, dcolumns, dcorners):
+    def backward(ctx, dx, drows, dcolumns, dends):
         dx.add_(drows[..., None], alpha=1 / dx.shape[3]).add_(dcolumns[:, :, None], alpha=1 / dx.shape[2])
-        for (row, column), corner in zip(((-1, -1), (-1, 0), (0, -1), (0, 0)), dcorners, strict=True):
-            dx[..., row, column] += corner
+        dx[:, :, 0] += dends[0]
+        dx[:, :, -1] += dends[1]
         return dx
 
 
