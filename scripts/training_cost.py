@@ -60,6 +60,7 @@ def memory(name: str) -> float:
     return torch.cuda.max_memory_allocated() / 2**20 if GPU else resident("VmHWM") - before
 
 
+torch.set_num_threads(1)
 if ONE in os.environ:
     sys.exit(print(memory(os.environ[ONE])))
 again = [sys.executable, *sys.argv]
