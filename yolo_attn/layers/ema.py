@@ -6,8 +6,8 @@ averaged to k weights by which the other branch is summed over its channels. The
 The same function is computed here with fewer multiply-adds; no k -> k 3x3 convolution is executed:
 - A GroupNorm of one channel per group has the mean beta whatever x is, so the weights of the convolved branch are the
   constant softmax(beta), and its sum is a k -> 1 convolution.
-- The mean of the convolved branch is linear in the means of x shifted by one pixel, and these in the mean of x, of its
-  outer rows and columns, and its corners: a 3x3 summary of x.
+- The mean of the convolved branch is linear in the means of x shifted by a pixel, and these differ from the mean of x by
+  its outer rows and columns.
 - The sum of the normalised branch over channels is one matrix product on the centred map.
 Autograd would keep two more maps, and write a map of zeros for each slice of x, so training uses a backward of our own.
 """
@@ -75,10 +75,10 @@ class EMA(nn.Module):
             gates = torch.baddbmm(self.conv1x1.bias[:, None], weight, pooled)
         gate_rows, gate_columns = gates.sigmoid().to(x.dtype).split([height, width], 2)
 
-        summary = _summary(columns, *ends, height, 2)  # (N, k, 3, W)
-        summary = _summary(summary.mean(3), summary[..., 0], summary[..., -1], width, 3)  # (N, k, 3, 3)
-        taps = _on_summary(self.conv3x3.weight).flatten(1)
-        convolved_mean = F.linear(summary.flatten(1).to(dtype), taps, self.conv3x3.bias)
+        means = _shifted_means(columns, *ends, height, 2)  # (N, k, 3, W)
+        means = _shifted_means(means.mean(3), means[..., 0], means[..., -1], width, 3)  # (N, k, 3, 3)
+        taps = self.conv3x3.weight.flatten(1)
+        convolved_mean = F.linear(means.flatten(1).to(dtype), taps, self.conv3x3.bias)
 
         weights = convolved_mean.softmax(1)  # (N, k): of the normalised branch
         constant = self.gn.bias.softmax(0)  # (k,): of the convolved branch
@@ -98,8 +98,9 @@ class EMA(nn.Module):
         # The operator itself, since the functional form refuses maps of one pixel.
         normalised = torch.instance_norm(groups * gates, gn.weight, gn.bias, None, None, True, 0.0, gn.eps, False)
 
+        # `_shifted_means` with the subtractions left to the taps, which are constants of the graph.
         summary = torch.cat([columns, groups[:, :, ends] / height], 2)
-        summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # as `_summary`
+        summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # (N, k, 3, 3)
         convolved_mean = F.conv2d(summary, _on_summary(taps), self.conv3x3.bias)
         weights = convolved_mean.view(-1, 1, gn.num_channels).softmax(2)
 
@@ -116,16 +117,13 @@ def _traced():
     return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
-def _summary(mean, first, last, size, dim):
-    """The mean over an axis, and its first and its last entry as shares of that mean, as three entries of a new axis."""
-    return torch.stack([mean, first / size, last / size], dim)
+def _shifted_means(mean, first, last, size, dim):
+    """Means of x over an axis, shifted by -1, 0, 1 along it, as a new axis: a shift by -1 loses the last entry, by 1 the first."""
+    return torch.stack([mean - last / size, mean, mean - first / size], dim)
 
 
 def _on_summary(taps):
-    """Taps (k, k, 3, 3) on x -> taps on the summary of x that give the mean over x of what the former give.
-
-    The mean of x shifted by -1 is the mean of x without the last entry, by 1 without the first.
-    """
+    """Taps (k, k, 3, 3) on `_shifted_means` -> taps on the mean, first / size and last / size that these are made of."""
     for dim in (2, 3):
         before, middle, after = (taps.narrow(dim, tap, 1) for tap in range(3))
         taps = torch.cat([before + middle + after, -after, -before], dim)
