@@ -75,7 +75,7 @@ class EMA(nn.Module):
             gates = torch.baddbmm(self.conv1x1.bias[:, None], weight, pooled)
         gate_rows, gate_columns = gates.sigmoid().to(x.dtype).split([height, width], 2)
 
-        means = _shifted_means(columns, *ends, height, 2)  # (N, k, 3, W)
+        means = _shifted_means(columns, ends[0], ends[1], height, 2)  # (N, k, 3, W)
         means = _shifted_means(means.mean(3), means[..., 0], means[..., -1], width, 3)  # (N, k, 3, 3)
         taps = self.conv3x3.weight.flatten(1)
         convolved_mean = F.linear(means.flatten(1).to(dtype), taps, self.conv3x3.bias)
