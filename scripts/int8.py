@@ -68,12 +68,12 @@ def variants(graph: onnx.GraphProto, rows: list[str]) -> dict[str, dict]:
     }
 
 
-def quantised(float_file: Path, file: Path, reader: Calibration, how: dict) -> Path:
+def quantised(prepared: str, stock: Path, file: Path, reader: Calibration, how: dict) -> Path:
     types = {"activation_type": QuantType.QUInt8, "weight_type": QuantType.QInt8}  # what x86 multiplies fastest
-    quantize_static(str(float_file), str(file), reader, per_channel=True, **types, **how)
+    quantize_static(prepared, str(file), reader, per_channel=True, **types, **how)
     model = onnx.load(file)
-    del model.metadata_props[:]  # the tool may leave out the names and the stride
-    model.metadata_props.extend(onnx.load(float_file).metadata_props)
+    del model.metadata_props[:]  # the tool and the preparation before it may leave out the names and the stride
+    model.metadata_props.extend(onnx.load(stock).metadata_props)
     onnx.save(model, file)
     return file
 
@@ -108,14 +108,10 @@ def main() -> None:
     name = Path(model.model.yaml["yaml_file"]).stem
     stock = Path(model.export(format="onnx", imgsz=imgsz, verbose=False)).replace("float.onnx")
     quant_pre_process(str(stock), "prepared.onnx")
-    prepared = onnx.load("prepared.onnx")
-    del prepared.metadata_props[:]
-    prepared.metadata_props.extend(onnx.load(stock).metadata_props)
-    onnx.save(prepared, "prepared.onnx")
     folder = check_det_dataset(DATA)["train"]
     files = {"float": stock}
-    for index, (what, how) in enumerate(variants(prepared.graph, rows).items()):
-        files[what] = quantised(Path("prepared.onnx"), Path(f"int8-{index}.onnx"), Calibration(folder, imgsz), how)
+    for index, (what, how) in enumerate(variants(onnx.load("prepared.onnx").graph, rows).items()):
+        files[what] = quantised("prepared.onnx", stock, Path(f"int8-{index}.onnx"), Calibration(folder, imgsz), how)
     image = {"images": np.random.default_rng(0).random((1, 3, imgsz, imgsz), np.float32)}
     sessions = {what: session(file) for what, file in files.items()}
     times = in_turns({what: lambda s=running: s.run(None, image) for what, running in sessions.items()}, ROUNDS)

@@ -148,11 +148,7 @@ def model_rows(
         columns = [in_turns(training, rounds)]
         fused = {name: copy.deepcopy(network).eval().fuse(verbose=False) for name, network in networks.items()}
         columns.insert(0, in_turns({name: forward(network, x) for name, network in fused.items()}, rounds))
-        chosen = {
-            name: network
-            for name, network in fused.items()
-            if compile_names is None or set(family) & set(compile_names)
-        }
+        chosen = fused if compile_names is None or set(family) & set(compile_names) else {}
         calls = {name: compiled(network, x, forward) for name, network in chosen.items()}
         columns.append(in_turns(calls, rounds) if calls else {})
         columns.append(in_turns({name: in_onnxruntime(model, x) for name, model in models.items()}, rounds))

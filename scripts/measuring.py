@@ -2,7 +2,6 @@
 
 import math
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,8 @@ import torch
 from torch import nn
 from torch.profiler import ProfilerActivity, profile
 
+from yolo_attn.bench import environment
+
 CUDA = torch.cuda.is_available()
 DEVICE = torch.device("cuda" if CUDA else "cpu")
 WARM_UP = 2
@@ -29,17 +30,16 @@ def command() -> str:
 
 
 def commit() -> str:
-    """Of the checkout that the script is in, marked where files differ from it."""
-    asked = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.strip() or "uncommitted"
+    """Of the checkout that is measured."""
+    return environment.commit() or "uncommitted"
 
 
 def processor() -> str:
+    """The GPU where there is one, else the CPU."""
     if CUDA:
         driver = subprocess.getoutput("nvidia-smi --query-gpu=driver_version --format=csv,noheader").split()[0]
         return f"{torch.cuda.get_device_name()}, driver {driver}"
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    return next((line[13:] for line in lines if line.startswith("model name")), platform.machine())
+    return environment.processor()
 
 
 def where(*packages: str) -> str:

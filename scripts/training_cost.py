@@ -13,16 +13,15 @@ from pathlib import Path
 
 import torch
 import ultralytics
-from measuring import command, commit
+from measuring import CUDA, DEVICE, command, commit
 from ultralytics.cfg import get_cfg
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
 MODELS = ("yolov5s-p2.yaml", "yolov5s-p2-ema.yaml")
 SIDE, BOXES, CLASSES = 640, 60, 10
 BATCH, STEPS = 2, int(sys.argv[1]) if len(sys.argv) > 1 else 2
-GPU = torch.cuda.is_available()
-DEVICE = torch.device("cuda" if GPU else "cpu")
-CLOCK, UNIT = (time.perf_counter, "GPU") if GPU else (time.process_time, "CPU")  # a shared machine's waits do not count
+# On a CPU the waits of a shared machine do not count.
+CLOCK, UNIT = (time.perf_counter, "GPU") if CUDA else (time.process_time, "CPU")
 ONE = "YOLO_ATTN_TRAINING_COST"  # the model whose memory this process is to print
 
 
@@ -43,7 +42,7 @@ class Training:
         start = CLOCK()
         self.model(self.batch)[0].sum().backward()
         _ = self.optimizer.step(), self.optimizer.zero_grad()
-        _ = GPU and torch.cuda.synchronize()
+        _ = CUDA and torch.cuda.synchronize()
         return (CLOCK() - start) / BATCH
 
 
@@ -57,7 +56,7 @@ def memory(name: str) -> float:
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
     before = resident("VmRSS")
     _ = training.step(), training.step()  # in the second there is an optimizer state
-    return torch.cuda.max_memory_allocated() / 2**20 if GPU else resident("VmHWM") - before
+    return torch.cuda.max_memory_allocated() / 2**20 if CUDA else resident("VmHWM") - before
 
 
 torch.set_num_threads(1)
@@ -67,7 +66,7 @@ again = [sys.executable, *sys.argv]
 peaks = [float(subprocess.check_output(again, env={**os.environ, ONE: name}).split()[-1]) for name in MODELS]
 trainings = [Training(name) for name in MODELS]
 rounds = [[training.step() for training in trainings] for _ in range(STEPS + 1)][1:]  # the first warms up
-where = torch.cuda.get_device_name() if GPU else f"CPU, {torch.get_num_threads()} threads"
+where = torch.cuda.get_device_name() if CUDA else f"CPU, {torch.get_num_threads()} threads"
 print(f"""# What training the P2 model costs
 
 `{command()}`, commit {commit()}, torch {torch.__version__}, Ultralytics {ultralytics.__version__}, {where},

@@ -8,9 +8,7 @@ import csv
 import json
 import os
 import platform
-import shutil
 import signal
-import subprocess
 import sys
 import threading
 from importlib import import_module
@@ -68,6 +66,7 @@ def measure(folder: Path, task: dict, data: dict) -> dict:
     from ultralytics.utils.torch_utils import select_device
 
     from yolo_attn.bench.complexity import complexity, milliseconds
+    from yolo_attn.bench.environment import commit, processor
     from yolo_attn.bench.scores import score
 
     weights = next(path for name in ("best.pt", "last.pt") if (path := folder / "weights" / name).exists())
@@ -90,11 +89,11 @@ def measure(folder: Path, task: dict, data: dict) -> dict:
         "resumed_after": [int(line) for line in _lines(folder / RESUMED)],
         "environment": {
             "yolo_attn": import_module("yolo_attn").__version__,
-            "commit": _commit(),
+            "commit": commit(),
             "ultralytics": ultralytics.__version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
-            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{_processor()}, CPU",
+            "device": torch.cuda.get_device_name(device) if device.type == "cuda" else f"{processor()}, CPU",
             "threads": torch.get_num_threads(),
         },
     }
@@ -109,18 +108,6 @@ def curve(results: Path) -> dict[str, list]:
 
 def _lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-
-
-def _processor() -> str:
-    names = [line.partition(":")[2].strip() for line in _lines(Path("/proc/cpuinfo")) if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def _commit() -> str:
-    """The commit of the checkout that this file is in, marked where files differ from it; empty for an installed package."""
-    git = shutil.which("git")
-    asked = [git, "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.strip() if git else ""
 
 
 def _end_with_parent() -> None:

@@ -26,13 +26,10 @@ def rotation(
     device: Device = None,
 ) -> None:
     """Print the accuracy of a classifier on images turned by 0, 90, 180 and 270 degrees."""
-    from ultralytics.utils import TQDM
-
-    from yolo_attn.bench import classifiers
     from yolo_attn.bench import rotation as room
 
-    classifier = classifiers.Classifier.load(model, imgsz, device)
-    found = room.accuracies(classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc="rotation"))
+    classifier, batches = _opened("rotation", model, data, imgsz, batch, workers, device)
+    found = room.accuracies(classifier, batches)
     out = out or model.with_name(f"{model.stem}-rotation")
     room.write(out, model, data, classifier.imgsz, found)
     table = Table("rotation", "top-1 %", "less upright", "top-5 %", title=f"{model}: {found[0].images:,} images")
@@ -53,13 +50,10 @@ def scales(
     device: Device = None,
 ) -> None:
     """Print by what the attention layers of a classifier scale the channels, stage by stage: output / input of each layer."""
-    from ultralytics.utils import TQDM
-
-    from yolo_attn.bench import classifiers
     from yolo_attn.bench import scales as room
 
-    classifier = classifiers.Classifier.load(model, imgsz, device)
-    found = room.scales(classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc="scales"))
+    classifier, batches = _opened("scales", model, data, imgsz, batch, workers, device)
+    found = room.scales(classifier, batches)
     out = out or model.with_name(f"{model.stem}-scales")
     room.write(out, model, data, classifier.imgsz, found)
     headings = ("layers", "channels", "mean", "deviation", "lowest", "highest", "none")
@@ -72,6 +66,16 @@ def scales(
     for path, reason in found.left_out.items():
         typer.echo(f"{path}: left out, it {reason}")
     typer.echo(f"{out}: scales.json, scales.csv, scales.png")
+
+
+def _opened(task: str, model: Path, data: Path, imgsz: int | None, batch: int, workers: int, device: str | None):
+    """The classifier, and its images by the batch behind a progress bar."""
+    from ultralytics.utils import TQDM
+
+    from yolo_attn.bench import classifiers
+
+    classifier = classifiers.Classifier.load(model, imgsz, device)
+    return classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc=task)
 
 
 def _print(table: Table) -> None:
