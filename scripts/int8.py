@@ -25,7 +25,7 @@ from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.utils import LOGGER
 
-from yolo_attn.deploy.letterbox import letterbox
+from yolo_attn.detection.letterbox import letterbox
 from yolo_attn.layers import LAYERS
 
 WEIGHTS = Path(sys.argv[1]).resolve()

@@ -2,8 +2,7 @@
 
 import torch
 from measuring import commit
-
-from yolo_attn.bench import cards
+from reproduce import cards
 
 print(f"""# The layers
 

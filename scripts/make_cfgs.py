@@ -6,7 +6,8 @@ A table of (base, layer, arguments, place) is all there is to maintain; `tests/t
 import re
 from pathlib import Path
 
-from yolo_attn.models import rows
+from yolo_attn.model_yaml import rows
+from yolo_attn.plugin.files import find
 
 CFG = Path(__file__).parents[1] / "cfg"
 LAYERS = {"EMA": [32], "CA": [32], "CBAM": [16], "ECA": [], "SA": [64]}
@@ -43,7 +44,7 @@ def name(base: str, layer: str | None, *_) -> str:
 def cfg(base: str, layer: str | None, args: list, place: str) -> str:
     """The text of one file: the base model's rows with the layer put in, under comments of our own."""
     stock = base.removesuffix("-p2")
-    text, what = _without_comments(rows.find(f"{stock}.yaml").read_text(encoding="utf-8")), base
+    text, what = _without_comments(find(f"{stock}.yaml").read_text(encoding="utf-8")), base
     if base != stock:
         text = text.partition("head:\n")[0] + p2_head()
         what = f"{stock} with a fourth head at stride 4 for tiny objects"

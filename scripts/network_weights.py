@@ -6,7 +6,7 @@ Random weights under torchvision's names stand in for the pretrained ones: what 
 import torch
 from torchvision import models as stock
 
-from yolo_attn.models import networks
+from yolo_attn.networks import registry as networks
 
 CASES = [
     ("ResNet", stock.resnet50, (50,)),

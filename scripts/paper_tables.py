@@ -8,8 +8,7 @@ from typing import Annotated
 import torch
 import typer
 from measuring import command, commit
-
-from yolo_attn.bench import papers
+from reproduce import papers
 
 
 def main(

@@ -14,8 +14,8 @@ import ultralytics
 from measuring import commit, processor
 from ultralytics import YOLO
 
-from yolo_attn.deploy.runtime import Found, Predictor, Settings, cores
-from yolo_attn.deploy.sources import files, read_image
+from yolo_attn.detection.runtime import Found, Predictor, Settings, cores
+from yolo_attn.detection.sources import files, read_image
 
 file, folder = sys.argv[1:3]
 rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 11

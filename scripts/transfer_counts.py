@@ -7,8 +7,9 @@ key and shape happen to agree. Weights are random: only keys, shapes and rows ma
 import yaml
 from ultralytics.nn.tasks import DetectionModel
 
-from yolo_attn.models import rows
-from yolo_attn.models.transfer import agree, plan
+from yolo_attn.model_yaml import rows
+from yolo_attn.plugin.alignment import agree, plan
+from yolo_attn.plugin.files import find
 
 CASES = [
     (family, scale, at)
@@ -56,16 +57,16 @@ def main() -> None:
     )
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for family, scale, at in CASES:
-        text = rows.find(f"{family}.yaml").read_text(encoding="utf-8")
+        text = find(f"{family}.yaml").read_text(encoding="utf-8")
         changed = rows.insert_all(text, ["EMA"], [at])
         print(line(f"{family}{scale}, EMA at {at}", model(text, scale), model(changed, scale)), flush=True)
-    text = rows.find("yolov5.yaml").read_text(encoding="utf-8")
+    text = find("yolov5.yaml").read_text(encoding="utf-8")
     changed = rows.insert_all(text, ["EMA"], ["backbone-end"])
     print(
         line("yolov5s, EMA at backbone-end, 10 classes of 80", model(text, "s"), model(changed, "s", nc=10)), flush=True
     )
     for family, variant, scale in VARIANTS:
-        texts = [rows.find(f"{name}.yaml").read_text(encoding="utf-8") for name in (family, variant)]
+        texts = [find(f"{name}.yaml").read_text(encoding="utf-8") for name in (family, variant)]
         print(line(f"{family}{scale} into {variant}", *(model(text, scale) for text in texts)), flush=True)
 
 

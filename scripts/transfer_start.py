@@ -12,7 +12,7 @@ import typer
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 
-from yolo_attn.models import rows
+from yolo_attn.model_yaml import rows
 
 LAYERS = ("EMA", "CA", "CBAM", "ECA", "SA:8")  # the finest map of yolov5n is too narrow for 64 groups
 DATA = {"data": "aerial-demo.yaml", "imgsz": 416, "device": "cpu", "plots": False, "verbose": False, "workers": 1}

@@ -18,9 +18,10 @@ import pycocotools.cocoeval as slow
 from faster_coco_eval.core import COCO, COCOeval_faster
 from measuring import commit, processor
 
-from yolo_attn.visdrone import annotations, coco
-from yolo_attn.visdrone.evaluate import evaluate
-from yolo_attn.visdrone.submission import load
+from yolo_attn.visdrone import annotations
+from yolo_attn.visdrone.evaluation import coco
+from yolo_attn.visdrone.evaluation.evaluate import evaluate
+from yolo_attn.visdrone.evaluation.submission import load
 
 IMAGES, DETECTIONS, RUNS = 548, 500, 3
 SHARE = np.array(

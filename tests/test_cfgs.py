@@ -11,9 +11,10 @@ from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.utils.checks import check_version
 
+from yolo_attn.checking.check import check
 from yolo_attn.layers import LAYERS
-from yolo_attn.models import rows
-from yolo_attn.models.check import check
+from yolo_attn.model_yaml import rows
+from yolo_attn.plugin.files import find
 
 ROOT = Path(__file__).parents[1]
 ALL = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
@@ -31,7 +32,7 @@ def text_of(file: str) -> str:
 
 def known_family(file: str) -> bool:
     try:
-        return rows.find(f"{file.partition('-')[0]}.yaml").is_file()
+        return find(f"{file.partition('-')[0]}.yaml").is_file()
     except FileNotFoundError:
         return False
 

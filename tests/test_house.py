@@ -12,39 +12,91 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "yolo_attn"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
-# What the modules of each part may import, besides the standard library and their own part.
+# What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
     "_autoload": {"yolo_attn.plugin"},  # not before the parser is imported
+    "storage": set(),
+    "processes": set(),
     "layers": {"torch"},
-    "models": {"torch", "torchvision", "yaml", "ultralytics", "yolo_attn.layers"},
-    "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.models"},
-    "visdrone": {"numpy", "cv2", "PIL", "faster_coco_eval", "ultralytics"},
-    "bench": {
+    "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
+    "model_yaml": {"yaml", "yolo_attn.layers"},
+    "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
+    "checking": {
+        "torch",
+        "yaml",
+        "ultralytics",
+        "yolo_attn.layers",
+        "yolo_attn.networks",
+        "yolo_attn.model_yaml",
+        "yolo_attn.plugin",
+    },
+    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.processes"},
+    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.processes", "yolo_attn.visdrone"},
+    "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "detection/visdrone_detector": {"ultralytics", "yolo_attn.visdrone"},  # the torch detector
+    "deploy": {
+        "numpy",
+        "torch",
+        "ultralytics",
+        "onnx",
+        "onnxruntime",
+        "openvino",
+        "yolo_attn.storage",
+        "yolo_attn.detection",
+    },
+    "experiment": {
         "torch",
         "numpy",
         "yaml",
         "matplotlib",
         "ultralytics",
-        "yolo_attn",  # a child process registers the layers
+        "yolo_attn",  # a worker process registers the layers
+        "yolo_attn.storage",
         "yolo_attn.layers",
-        "yolo_attn.models",
+        "yolo_attn.model_yaml",
+        "yolo_attn.plugin",
+        "yolo_attn.checking",
         "yolo_attn.visdrone",
+        "yolo_attn.detection",
     },
-    "deploy": {"numpy", "cv2", "onnxruntime", "yolo_attn.visdrone"},  # for machines without torch, but for two files:
-    "deploy/export": {"torch", "ultralytics"},
-    "deploy/parity": {"numpy", "torch", "ultralytics", "onnx", "onnxruntime", "openvino"},
+    "analysis": {
+        "torch",
+        "numpy",
+        "yaml",
+        "matplotlib",
+        "ultralytics",
+        "yolo_attn.storage",
+        "yolo_attn.layers",
+        "yolo_attn.plugin",
+    },
     "cli": {
         "typer",
         "rich",
         "ultralytics",
-        "yolo_attn.models",
-        "yolo_attn.visdrone",
-        "yolo_attn.bench",
-        "yolo_attn.deploy",
+        "yolo_attn.storage",
+        "yolo_attn.model_yaml",
         "yolo_attn.plugin",
+        "yolo_attn.checking",
+        "yolo_attn.visdrone",
+        "yolo_attn.demo",
+        "yolo_attn.detection",
+        "yolo_attn.deploy",
+        "yolo_attn.experiment",
+        "yolo_attn.analysis",
     },
 }
-TORCH_FREE = ["annotations", "demo", "evaluate", "ignore", "matching", "sizes", "submission", "coco"]
+TORCH_FREE = [  # they run on machines without torch
+    "storage",
+    "processes",
+    "visdrone.annotations",
+    "visdrone.sizes",
+    "visdrone.prepare",
+    "visdrone.evaluation.evaluate",
+    "visdrone.evaluation.coco",
+    "demo",
+    "detection.runtime",
+    "detection.predict",
+]
 FILES = [
     path
     for part in ALLOWED
@@ -81,7 +133,7 @@ def test_every_file_of_the_package_is_held_by_the_table():
 
 @pytest.mark.parametrize("module", TORCH_FREE)
 def test_the_parts_for_machines_without_torch_import_without_it(module):
-    code = f"import sys; sys.modules['torch'] = sys.modules['ultralytics'] = None; import yolo_attn.visdrone.{module}"
+    code = f"import sys; sys.modules['torch'] = sys.modules['ultralytics'] = None; import yolo_attn.{module}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 

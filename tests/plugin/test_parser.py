@@ -13,7 +13,7 @@ from ultralytics.nn import tasks
 
 import yolo_attn
 from yolo_attn.layers import LAYERS
-from yolo_attn.models import rows
+from yolo_attn.model_yaml import rows
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
 TASKS = ("", "-seg", "-pose", "-obb", "-cls")

@@ -28,9 +28,9 @@ def bench(
     """Train each model with each seed, score all by both protocols, and write tables and plots."""
     from ultralytics.cfg import smart_value
 
-    from yolo_attn.bench import experiment as room
-    from yolo_attn.bench import plots, report
-    from yolo_attn.bench.settings import Experiment
+    from yolo_attn.experiment import plots, report
+    from yolo_attn.experiment import runner as room
+    from yolo_attn.experiment.settings import Experiment
 
     # `--models A B` and `--seeds 0 1` in one go: what follows the first is told by its form.
     rest = more or []

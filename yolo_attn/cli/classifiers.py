@@ -26,7 +26,7 @@ def rotation(
     device: Device = None,
 ) -> None:
     """Print the accuracy of a classifier on images turned by 0, 90, 180 and 270 degrees."""
-    from yolo_attn.bench import rotation as room
+    from yolo_attn.analysis import rotation as room
 
     classifier, batches = _opened("rotation", model, data, imgsz, batch, workers, device)
     found = room.accuracies(classifier, batches)
@@ -50,7 +50,7 @@ def scales(
     device: Device = None,
 ) -> None:
     """Print by what the attention layers of a classifier scale the channels, stage by stage: output / input of each layer."""
-    from yolo_attn.bench import scales as room
+    from yolo_attn.analysis import channel_gates as room
 
     classifier, batches = _opened("scales", model, data, imgsz, batch, workers, device)
     found = room.scales(classifier, batches)
@@ -72,7 +72,7 @@ def _opened(task: str, model: Path, data: Path, imgsz: int | None, batch: int, w
     """The classifier, and its images by the batch behind a progress bar."""
     from ultralytics.utils import TQDM
 
-    from yolo_attn.bench import classifiers
+    from yolo_attn.analysis import classifiers
 
     classifier = classifiers.Classifier.load(model, imgsz, device)
     return classifier, TQDM(classifiers.loader(classifier, data, batch, workers), desc=task)

@@ -26,7 +26,7 @@ def export(
 ) -> None:
     """Export a model, prove that the file computes the same, and write a note beside it."""
     from yolo_attn.deploy import export as room
-    from yolo_attn.deploy.sources import IMAGES, files
+    from yolo_attn.detection.sources import IMAGES, files
 
     paths = [path for path in files(images) if path.suffix.lower() in IMAGES] if images else []
     asked = {"imgsz": [int(side) for side in imgsz.split(",")] if imgsz else None, "opset": opset}
@@ -64,8 +64,8 @@ def predict(
     batch: Annotated[int, typer.Option(help="Pictures in one run of the network.")] = 1,
 ) -> None:
     """Run an exported detector, with onnxruntime and OpenCV only. Files that cannot be read are named, and the exit code is 1."""
-    from yolo_attn.deploy.predict import Outputs, predict
-    from yolo_attn.deploy.runtime import Predictor, Settings, cores
+    from yolo_attn.detection.predict import Outputs, predict
+    from yolo_attn.detection.runtime import Predictor, Settings, cores
 
     drawn = draw if draw is not None else out is not None and not (json or visdrone)
     predictor = Predictor(onnx, Settings(imgsz, conf, iou, max_det, multi_label), at_once or cores(), batch)

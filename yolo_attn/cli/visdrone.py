@@ -12,7 +12,7 @@ from rich.progress import track
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from yolo_attn.visdrone.evaluate import Evaluation
+    from yolo_attn.visdrone.evaluation.evaluate import Evaluation
     from yolo_attn.visdrone.report import Report
 
 app = typer.Typer(no_args_is_help=True, help="VisDrone-DET: labels, detection files, and the official evaluation.")
@@ -52,8 +52,8 @@ def predict(
     """Write official detection files. Run it again after an interruption: files that are there stay."""
     from ultralytics.utils import TQDM
 
-    from yolo_attn.visdrone import predict as room
-    from yolo_attn.visdrone.detector import Settings
+    from yolo_attn.detection import visdrone_predict as room
+    from yolo_attn.detection.visdrone_detector import Settings
 
     done = room.predict(model, images, out, Settings(imgsz, conf, iou, max_det), batch, device, TQDM)
     typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
@@ -74,7 +74,7 @@ def evaluate(
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
 ) -> None:
     """Print the numbers of the official toolkit."""
-    from yolo_attn.visdrone import evaluate as room
+    from yolo_attn.visdrone.evaluation import evaluate as room
     from yolo_attn.visdrone.sizes import read_sizes
 
     if (images is None) == (sizes is None):
@@ -90,7 +90,7 @@ def demo(root: Annotated[Path | None, typer.Option(help="Where to draw it instea
     from ultralytics.data.utils import check_det_dataset
     from ultralytics.utils import LOGGER, TQDM
 
-    from yolo_attn.visdrone.demo import draw
+    from yolo_attn.demo import draw
 
     for handler in LOGGER.handlers:
         handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import nn
 from ultralytics.nn.autobackend import AutoBackend
 
-from yolo_attn.deploy.session import FAILURES
+from yolo_attn.detection.session import FAILURES
 
 TOLERANCE = 1e-4  # largest difference of raw outputs, as a share of the largest value
 PIXELS, SCORE = 0.5, 1e-3  # largest differences of boxes after NMS

@@ -15,7 +15,7 @@ from ultralytics.nn import tasks
 from ultralytics.utils import checks
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.models import networks
+from yolo_attn.networks import registry as networks
 from yolo_attn.plugin import files, parser, weights
 
 # (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from pathlib import Path
 
-from yolo_attn.models.rows import SCALED_NAME
+from yolo_attn.model_yaml.rows import SCALED_NAME
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE if (PACKAGE / "cfg").is_dir() else PACKAGE.parent  # a wheel carries cfg/ and data/ inside the package
@@ -54,3 +54,21 @@ def _meant(file, original) -> str | None:
             if (folder / name).is_file() and not original(str(name), hard=False):
                 return str(folder / name)
     return None
+
+
+def find(base: str | Path) -> Path:
+    """The file of a model YAML given by path, or by the name under which Ultralytics finds it, with or without scale letter.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+    """
+    from ultralytics.utils.checks import check_yaml  # now: at import time it is not wrapped yet
+
+    base = Path(base)
+    unscaled = base.with_name(SCALED_NAME.sub(r"\1", base.name))
+    file = check_yaml(base, hard=False) or check_yaml(unscaled, hard=False)
+    if not file:
+        raise FileNotFoundError(
+            f"{base}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring"
+        )
+    return Path(file)

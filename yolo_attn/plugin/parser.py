@@ -19,8 +19,8 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.models import networks
-from yolo_attn.models.rows import suggestion
+from yolo_attn.model_yaml.rows import suggestion
+from yolo_attn.networks import registry as networks
 
 UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
 

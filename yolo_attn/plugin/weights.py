@@ -5,7 +5,7 @@ from pathlib import Path
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.models.transfer import Transfer, agree, plan
+from yolo_attn.plugin.alignment import Transfer, agree, plan
 
 FEW = 0.8  # share of the parameters below which a transfer is worth a warning
 

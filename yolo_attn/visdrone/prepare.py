@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from yolo_attn.processes import each
+from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone.annotations import NAMES, RowError, label_text, line_number, read, yolo_labels
-from yolo_attn.visdrone.processes import each
 from yolo_attn.visdrone.report import Outcome, Report, SplitReport, summary
 from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
-from yolo_attn.visdrone.splits import FOLDERS, extract, pending, put, require
+from yolo_attn.visdrone.splits import FOLDERS, extract, pending, require
 
 LIST = "images.txt"
 PACK = 50  # files for a process at a time
@@ -164,5 +165,5 @@ def _put_if_new(path: str, content: bytes, stale: str = "") -> bool:
         with open(path, "wb") as file:
             file.write(content)
     else:
-        put(path, content)
+        atomic_write(path, content)
     return True

@@ -3,11 +3,12 @@
 The project's page, with the links to the zips: https://github.com/VisDrone/VisDrone-Dataset
 """
 
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
+
+from yolo_attn.storage import atomic_write
 
 FOLDERS = {split: f"VisDrone2019-DET-{split}" for split in ("train", "val", "test-dev")}
 PARTS = ("images", "annotations")
@@ -72,18 +73,7 @@ def extract(root: Path, split: str, names: Sequence[str]) -> None:
                 raise ValueError(f"{archive}, {name}: {error}; the download is damaged, fetch it again") from error
             target = _target(root, split, name)
             target.parent.mkdir(parents=True, exist_ok=True)
-            put(target, content)
-
-
-def put(path: str | Path, content: bytes) -> None:
-    """Writes a file in one step: whoever looks sees the old content or the new, also after a kill at any moment.
-
-    The draft's name follows from the file's, so the next run overwrites and renames what a killed one left.
-    """
-    draft = f"{path}.partial"
-    with open(draft, "wb", buffering=0) as file:
-        file.write(content)
-    os.replace(draft, path)
+            atomic_write(target, content)
 
 
 def _target(root: Path, split: str, name: str) -> Path | None:

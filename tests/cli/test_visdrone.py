@@ -1,0 +1,186 @@
+"""`yolo-attn visdrone prepare`, `predict` and `evaluate` as a user types them, and the whole path through them."""
+
+import json
+import math
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from yolo_attn import cli, demo
+from yolo_attn.visdrone import splits
+
+CASES = Path(__file__).parents[1] / "visdrone" / "evaluation" / "cases"
+SEVEN = ["AP", "AP50", "AP75", "AR1", "AR10", "AR100", "AR500"]
+
+
+def run(*arguments) -> str:
+    """What a verb prints, which must end well."""
+    done = CliRunner().invoke(cli.app, ["visdrone", *map(str, arguments)], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def refused(monkeypatch, capsys, *arguments) -> str:
+    """What a verb that ends with exit code 2 says on standard error."""
+    monkeypatch.setattr(sys, "argv", ["yolo-attn", "visdrone", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def small_set(tmp_path_factory) -> Path:
+    """The demo set in the official layout, without the labels it comes with."""
+    root = demo.draw(tmp_path_factory.mktemp("demo") / "set", (8, 4, 1), seed=3, sizes=((128, 96),), workers=1)
+    for name in splits.FOLDERS.values():
+        shutil.rmtree(root / name / "labels")
+    return root
+
+
+def case(name: str) -> list:
+    folder = CASES / name
+    return [
+        "--annotations",
+        folder / "annotations",
+        "--detections",
+        folder / "detections",
+        "--sizes",
+        folder / "images_sizes.csv",
+    ]
+
+
+def test_evaluate_prints_the_official_numbers_and_those_of_every_class():
+    expected = json.loads((CASES / "case1" / "expected.json").read_text())
+    out = run("evaluate", *case("case1"))
+    assert f"{expected['AP']:.2f}" in out
+    for word in [*SEVEN, "official", "plain class mean", "awning-tricycle", "ground truth dropped"]:
+        assert word in out
+
+
+def test_evaluate_writes_json_with_just_these_keys(tmp_path):
+    run("evaluate", *case("case1"), "--json", tmp_path / "numbers.json")
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert list(numbers) == [*SEVEN, "plain_class_mean", "per_class", "counts", "warnings"]
+    expected = json.loads((CASES / "case1" / "expected.json").read_text())
+    assert numbers["AP"] == pytest.approx(expected["AP"], abs=1e-9)
+
+
+def test_evaluate_writes_null_where_there_is_nothing_to_average(tmp_path):
+    for part, content in ("annotations", "1,1,50,50,0,0,0,0\n"), ("detections", ""):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "a.txt").write_text(content)
+    (tmp_path / "sizes.csv").write_text("image,width,height\na,100,100\n")
+    folders = ["--annotations", tmp_path / "annotations", "--detections", tmp_path / "detections"]
+    out = run("evaluate", *folders, "--sizes", tmp_path / "sizes.csv", "--json", tmp_path / "numbers.json")
+    assert json.loads((tmp_path / "numbers.json").read_text())["AP"] is None
+    assert "nan" not in out
+
+
+def test_evaluate_gives_coco_a_column_of_its_own(tmp_path):
+    pytest.importorskip("faster_coco_eval")
+    assert "COCO protocol" not in run("evaluate", *case("case1"))
+    assert "COCO protocol" in run("evaluate", *case("case1"), "--coco", "--json", tmp_path / "numbers.json")
+    assert set(json.loads((tmp_path / "numbers.json").read_text())["coco"]) == {"AP", "AP50", "AP75"}
+
+
+@pytest.mark.parametrize("extra", [[], ["--images", "folder"]], ids=["neither", "both"])
+def test_evaluate_wants_the_sizes_once(monkeypatch, capsys, extra):
+    arguments = case("case1") if extra else case("case1")[:4]
+    assert "either as --images FOLDER or as --sizes CSV" in refused(monkeypatch, capsys, "evaluate", *arguments, *extra)
+
+
+def test_evaluate_prints_the_warnings(tmp_path):
+    shutil.copytree(CASES / "case1", tmp_path / "set")
+    (tmp_path / "set" / "detections" / "0000000_d.txt").unlink()
+    folders = ["--annotations", tmp_path / "set" / "annotations", "--detections", tmp_path / "set" / "detections"]
+    assert "warning: images without a detection file" in run(
+        "evaluate", *folders, "--sizes", CASES / "case1" / "images_sizes.csv"
+    )
+
+
+@pytest.mark.parametrize(
+    ("chosen", "expected"),
+    [
+        ([], {"train", "val", "test-dev"}),
+        (["--splits", "val"], {"val"}),
+        (["--splits", "train", "val"], {"train", "val"}),
+        (["--splits", "train", "--splits", "val"], {"train", "val"}),
+    ],
+    ids=["all", "one", "two", "two-options"],
+)
+def test_prepare_does_the_splits_asked_for(small_set, tmp_path, chosen, expected):
+    root = shutil.copytree(small_set, tmp_path / "set")
+    out = run("prepare", "--root", root, *chosen)
+    assert {split for split, name in splits.FOLDERS.items() if (root / name / "images.txt").exists()} == expected
+    assert "label files written" in out
+
+
+def test_prepare_names_the_first_row_of_each_kind_left_out(tmp_path):
+    folder = tmp_path / "VisDrone2019-DET-val"
+    demo.draw(tmp_path / "set", (1, 1, 1), sizes=((128, 96),), workers=1)
+    shutil.move(tmp_path / "set" / folder.name, folder)
+    (annotation,) = (folder / "annotations").iterdir()
+    annotation.write_text("1,1,9,9,1,4,0,0\n1,1,9,9,0,4,0,0\n1,1,9,9,0,4,0,0\n")
+    out = run("prepare", "--root", tmp_path)
+    assert f"{folder.name}/annotations/{annotation.name}:2: the first of 2 rows left out, score 0" in out
+
+
+def test_prepare_says_what_to_download(monkeypatch, capsys, tmp_path):
+    said = refused(monkeypatch, capsys, "prepare", "--root", tmp_path)
+    assert said.startswith("yolo-attn: VisDrone: ")
+    assert "VisDrone2019-DET-test-dev.zip" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_prepare_takes_no_stray_word_for_a_split(monkeypatch, capsys, small_set):
+    assert "Splits go behind --splits" in refused(monkeypatch, capsys, "prepare", "val", "--root", small_set)
+
+
+def test_predict_refuses_a_model_that_is_not_there(monkeypatch, capsys, small_set, tmp_path):
+    images = small_set / splits.FOLDERS["val"] / "images"
+    said = refused(monkeypatch, capsys, "predict", "--model", "gone.pt", "--images", images, "--out", tmp_path / "out")
+    assert said.startswith("yolo-attn: gone.pt: not there")
+
+
+def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_set, tmp_path):
+    from ultralytics import YOLO
+
+    root = shutil.copytree(small_set, tmp_path / "set")
+    run("prepare", "--root", root)
+    names = "".join(f"  {number}: {name}\n" for number, name in enumerate(demo.annotations.NAMES))
+    lists = "".join(
+        f"{key}: {splits.FOLDERS[split]}/images.txt\n" for key, split in (("train", "train"), ("val", "val"))
+    )
+    (tmp_path / "data.yaml").write_text(f"path: {root}\n{lists}names:\n{names}")
+    model = YOLO(Path(__file__).parents[2] / "cfg" / "yolov5n-p2.yaml")
+    fast = {"imgsz": 64, "batch": 4, "workers": 0, "plots": False, "device": "cpu", "amp": False}
+    model.train(data=tmp_path / "data.yaml", epochs=1, project=tmp_path, name="run", **fast)
+
+    val = root / splits.FOLDERS["val"]
+    detections, best = tmp_path / "detections", tmp_path / "run" / "weights" / "best.pt"
+    out = run("predict", "--model", best, "--images", val / "images", "--out", detections, "--imgsz", 64)
+    assert "4 detection files written, 0 were there" in out
+    (val / "images" / "broken.jpg").write_bytes(b"")
+    again = CliRunner().invoke(
+        cli.app,
+        [
+            "visdrone",
+            "predict",
+            *("--model", str(best), "--images", str(val / "images"), "--out", str(detections)),
+            "--imgsz",
+            "64",
+        ],
+    )
+    assert again.exit_code == 1
+    assert "broken.jpg" in again.output
+    (val / "images" / "broken.jpg").unlink()
+    folders = ["--annotations", val / "annotations", "--detections", detections, "--images", val / "images"]
+    run("evaluate", *folders, "--json", tmp_path / "numbers.json")
+    numbers = json.loads((tmp_path / "numbers.json").read_text())
+    assert all(math.isfinite(numbers[key]) for key in SEVEN)
+    assert numbers["counts"]["images"] == 4
+    assert numbers["warnings"] == []

@@ -1,0 +1,124 @@
+"""Both protocols from one set of detection files."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from ultralytics import YOLO
+from ultralytics.data.utils import check_det_dataset
+from ultralytics.models.yolo.detect import DetectionValidator
+from ultralytics.nn.tasks import DetectionModel, yaml_model_load
+
+from yolo_attn.experiment.scores import official_images, ultralytics_scores
+from yolo_attn.visdrone.annotations import NAMES, write
+from yolo_attn.visdrone.evaluation.evaluate import evaluate
+from yolo_attn.visdrone.sizes import read_sizes
+
+STEMS = [f"{number:03d}" for number in range(12)]
+
+
+@pytest.fixture(scope="module")
+def boxes() -> dict[str, np.ndarray]:
+    """{stem: (N, 5) x, y, w, h, class} of three boxes per picture, of the classes 0 to 4."""
+    generator = np.random.default_rng(5)
+    return {
+        stem: np.concatenate(
+            [generator.integers(2, 40, (3, 2)), generator.integers(8, 20, (3, 2)), generator.integers(0, 5, (3, 1))], 1
+        )
+        for stem in STEMS
+    }
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, boxes) -> dict:
+    """A data set in VisDrone's layout, as Ultralytics reads its YAML."""
+    root = tmp_path_factory.mktemp("boxes")
+    for part in ("images", "labels", "annotations"):
+        (root / "val" / part).mkdir(parents=True)
+    for stem, rows in boxes.items():
+        cv2.imwrite(str(root / "val" / "images" / f"{stem}.png"), np.zeros((64, 64, 3), np.uint8))
+        labels = [f"{c} {(x + w / 2) / 64} {(y + h / 2) / 64} {w / 64} {h / 64}\n" for x, y, w, h, c in rows]
+        (root / "val" / "labels" / f"{stem}.txt").write_text("".join(labels))
+        official = [f"{x},{y},{w},{h},1,{c + 1},0,0\n" for x, y, w, h, c in rows]
+        (root / "val" / "annotations" / f"{stem}.txt").write_text("".join(official))
+    file = root / "boxes.yaml"
+    file.write_text(f"path: {root}\ntrain: val/images\nval: val/images\nnames: {dict(enumerate(NAMES))}\n")
+    return check_det_dataset(str(file))
+
+
+def detections_of(boxes: dict[str, np.ndarray], folder: Path, shift: float = 0.0, wrong: float = 0.0) -> Path:
+    """Detection files of the boxes, moved by up to `shift` pixels, a share of `wrong` with another class."""
+    folder.mkdir(exist_ok=True)
+    generator = np.random.default_rng(6)
+    for stem, rows in boxes.items():
+        found = np.full((len(rows), 8), -1.0)
+        found[:, :4] = rows[:, :4] + generator.uniform(-shift, shift, (len(rows), 4))
+        found[:, 4] = np.sort(generator.random(len(rows)))[::-1]
+        found[:, 5] = (rows[:, 4] + (generator.random(len(rows)) < wrong)) + 1
+        write(folder / f"{stem}.txt", found, 6)
+    return folder
+
+
+def test_the_true_boxes_score_full_marks_in_both(data, boxes, tmp_path):
+    detections = detections_of(boxes, tmp_path)
+    overall, by_class = ultralytics_scores(detections, data)
+    images = official_images(data)
+    official = evaluate(images.parent / "annotations", detections, read_sizes(images)).official
+    assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([99.5, 99.5], abs=0.01)  # Ultralytics' ceiling
+    assert [official["AP"], official["AP50"]] == pytest.approx([100, 100])
+    assert [by_class["mAP50-95"][name] is None for name in NAMES] == [False] * 5 + [True] * 5
+
+
+def test_no_detection_file_is_no_detection(data, tmp_path):
+    overall, _ = ultralytics_scores(tmp_path, data)
+    assert overall == {"mAP50": 0, "mAP50-95": 0}
+
+
+@pytest.mark.parametrize(("shift", "wrong"), [(1.0, 0.0), (3.0, 0.0), (2.0, 0.3)])
+def test_the_numbers_are_those_that_the_validator_gives_for_these_boxes(data, boxes, tmp_path, shift, wrong):
+    detections = detections_of(boxes, tmp_path / "detections", shift, wrong)
+
+    class Prepared(DetectionValidator):
+        """The whole of Ultralytics' `val` with the network's boxes exchanged for those of the files."""
+
+        def update_metrics(self, preds, batch):
+            rows = [
+                np.loadtxt(detections / f"{Path(file).stem}.txt", delimiter=",", ndmin=2) for file in batch["im_file"]
+            ]
+            rows = [torch.from_numpy(found).float() for found in rows]
+            corners = [torch.cat([found[:, :2], found[:, :2] + found[:, 2:4]], 1) for found in rows]
+            preds = [
+                {"bboxes": xyxy, "conf": found[:, 4], "cls": found[:, 5] - 1, "extra": found[:, :0]}
+                for xyxy, found in zip(corners, rows, strict=True)
+            ]
+            super().update_metrics(preds, batch)
+
+    file = tmp_path / "any.pt"
+    model = DetectionModel({**yaml_model_load("yolov5n.yaml"), "nc": len(NAMES)}, verbose=False)
+    model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64, "task": "detect"}
+    torch.save({"model": model, "train_args": {}}, file)
+    place = {"project": str(tmp_path), "plots": False, "workers": 0, "device": "cpu"}
+    theirs = YOLO(file).val(validator=Prepared, data=data["yaml_file"], imgsz=64, rect=False, **place).box
+    overall, by_class = ultralytics_scores(detections, data)
+    assert 1 < overall["mAP50-95"] < 90
+    assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([100 * theirs.map50, 100 * theirs.map])
+    found = {data["names"][kind]: 100 * theirs.maps[kind] for kind in theirs.ap_class_index}
+    assert {name: value for name, value in by_class["mAP50-95"].items() if value is not None} == pytest.approx(found)
+
+
+def test_the_official_images_are_found_by_folder_and_by_list(data, tmp_path):
+    folder = Path(data["val"])
+    assert official_images(data) == folder.resolve()
+    (folder.parent / "images.txt").write_text("".join(f"./images/{stem}.png\n" for stem in STEMS))
+    assert official_images({**data, "val": str(folder.parent / "images.txt")}) == folder.resolve()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"names": {0: "square"}}, {"val": "/nowhere/images"}, {"val": ["a/images", "b/images"]}],
+    ids=["other classes", "no annotations", "several folders"],
+)
+def test_another_data_set_has_no_official_images(data, change):
+    assert official_images({**data, **change}) is None

@@ -1,0 +1,186 @@
+"""Pretrained weights across inserted rows."""
+
+import logging
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+import ultralytics
+import yaml
+from torch import nn
+from ultralytics import YOLO
+from ultralytics.nn.tasks import DetectionModel
+
+import yolo_attn
+from yolo_attn.layers import LAYERS
+from yolo_attn.model_yaml import rows
+from yolo_attn.plugin.alignment import align
+
+STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
+FAMILIES = [name for name in ("v5/yolov5", "v8/yolov8", "11/yolo11", "26/yolo26") if (STOCK / f"{name}.yaml").exists()]
+PLACES = [["backbone-end"], ["0"], ["neck"], ["backbone-end", "sppf", "stages", "neck"]]
+
+
+def text_of(name: str) -> str:
+    return (STOCK / f"{name}.yaml").read_text(encoding="utf-8")
+
+
+def detector(text: str, scale: str = "n", nc: int = 80, seed: int = 0) -> DetectionModel:
+    """A model with every tensor drawn, running statistics included, so that no two are alike by chance."""
+    torch.manual_seed(seed)
+    model = DetectionModel({**yaml.safe_load(text), "scale": scale}, nc=nc, verbose=False)
+    for tensor in [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point() and b.ndim)]:
+        with torch.no_grad():
+            tensor.add_(torch.rand(tensor.shape) * 0.02)
+    return model.eval()
+
+
+def with_identity(model: DetectionModel) -> DetectionModel:
+    for index, row in enumerate(model.model):
+        if type(row) in LAYERS.values():
+            identity = nn.Identity()
+            identity.i, identity.f, identity.type = index, row.f, "Identity"
+            model.model[index] = identity
+    return model
+
+
+def outputs(model: DetectionModel) -> torch.Tensor:
+    with torch.inference_mode():
+        return model(torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(3)))[0]
+
+
+@pytest.mark.parametrize("at", PLACES, ids="+".join)
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_tensor_of_the_source_arrives_and_the_rest_of_the_network_computes_the_same(family, at):
+    source, target = detector(text_of(family)), detector(rows.insert_all(text_of(family), ["EMA:8", "ECA"], at), seed=1)
+    carried = yolo_attn.transfer(source, target)
+    assert carried.carried_tensors == carried.source_tensors == len(source.state_dict())
+    assert carried.unmatched == ()
+    assert [type(target.model[row]).__name__ for row in carried.new] == ["EMA", "ECA"] * (len(carried.new) // 2)
+    torch.testing.assert_close(outputs(with_identity(target)), outputs(source), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_with_other_classes_only_the_classification_branch_stays_behind(family):
+    source = detector(text_of(family))
+    target = detector(rows.insert_all(text_of(family), ["EMA:8"], ["neck"]), nc=7, seed=1)
+    given = source.state_dict()
+    head = len(source.model) - 1
+    yolo_attn.transfer(source, target)
+    left = [
+        key
+        for key in given
+        if not any(
+            value.shape == given[key].shape and torch.equal(value, given[key]) for value in target.state_dict().values()
+        )
+    ]
+    assert left
+    assert all(key.startswith(f"model.{head}.") and "cv3" in key for key in left)
+
+
+def test_head_levels_go_to_their_stride_in_a_p2_variant():
+    source, target = detector(text_of("v8/yolov8")), detector(text_of("v8/yolov8-p2"), seed=1)
+    carried = yolo_attn.transfer(source, target)
+    heads = source.model[-1], target.model[-1]
+    assert [head.stride.tolist() for head in heads] == [[8, 16, 32], [4, 8, 16, 32]]
+    # The widths of the branches depend on the finest level, the first convolution's input on its own.
+    for level in range(3):
+        for branch in ("cv2", "cv3"):
+            one, two = getattr(heads[0], branch)[level], getattr(heads[1], branch)[level + 1]
+            for key, value in one.state_dict().items():
+                if value.shape == two.state_dict()[key].shape:
+                    torch.testing.assert_close(two.state_dict()[key], value, rtol=0, atol=0)
+    assert carried.share > 0.88
+
+
+def test_a_row_never_takes_the_weights_of_another_role():
+    # Rows 1 and 2 have the same shapes; the target has a third of that kind, at another stride, before them.
+    base = "nc: 2\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 1]]\n"
+    head = "head:\n  - [[{}], 1, Detect, [nc]]\n"
+    source = detector(base + head.format(2))
+    target = detector(
+        base.replace("16, 3, 1]]\n", "16, 3, 2]]\n  - [-1, 1, Conv, [16, 3, 2]]\n") + head.format(3), seed=1
+    )
+    # Strides: source 2, 4, 4; target 2, 4, 8, 16. Only the first two rows play the same role.
+    assert [pair for pair in align(source, target) if pair[0] < 3] == [(0, 0), (1, 1)]
+
+
+def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_place():
+    text = text_of("v5/yolov5")
+    source = detector(rows.insert_all(text, ["EMA:8", "CA"], ["backbone-end"]))
+    target = detector(rows.insert_all(text, ["ECA", "EMA:8"], ["backbone-end", "neck"]), seed=1)
+    carried = yolo_attn.transfer(source, target)
+    assert [type(source.model[a]).__name__ for a, b in carried.matched if type(source.model[a]) in LAYERS.values()] == [
+        "EMA"
+    ]
+    pairs = dict(carried.matched)
+    assert (pairs[9], target.model[pairs[9]].i) == (10, 10)
+    for key, value in source.model[9].state_dict().items():
+        torch.testing.assert_close(target.model[10].state_dict()[key], value, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(("source", "target"), [("yolov5", "yolov5"), ("yolov5-ema", "yolov5-ema")])
+def test_models_of_the_same_rows_load_as_ever(source, target, caplog):
+    texts = [
+        text_of("v5/yolov5") if name == "yolov5" else rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"])
+        for name in (source, target)
+    ]
+    ours, stock = detector(texts[1], seed=1), detector(texts[1], seed=1)
+    given = detector(texts[0])
+    with logged(caplog):
+        ours.load(given)
+    type(stock).load.__wrapped__(stock, given)
+    for key, value in stock.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[key], value, rtol=0, atol=0)
+    assert "Rows:" not in caplog.text
+
+
+@contextmanager
+def logged(caplog):
+    """Lets caplog see Ultralytics' logger, which does not propagate."""
+    logging.getLogger("ultralytics").addHandler(caplog.handler)
+    yield
+    logging.getLogger("ultralytics").removeHandler(caplog.handler)
+
+
+def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
+    source, target = (
+        detector(text_of("v5/yolov5")),
+        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1),
+    )
+    with logged(caplog):
+        target.load(source)
+    stock, report = [record.message for record in caplog.records]
+    assert stock == f"Transferred {len(source.state_dict())}/{len(target.state_dict())} items from pretrained weights"
+    assert report.startswith("Rows: 25 matched, 1 new (9 EMA), 0 without a source; ")
+
+
+def test_a_transfer_that_carries_little_warns(caplog):
+    source, target = (
+        detector(text_of("v8/yolov8")),
+        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1),
+    )
+    with logged(caplog):
+        target.load(source)
+    assert any(
+        "% of the parameters were carried: are source and model of one family and scale?" in r.message
+        for r in caplog.records
+    )
+
+
+def test_a_checkpoint_loads_into_a_yaml_with_a_row_more(tmp_path):
+    model = YOLO(STOCK / "v5" / "yolov5n.yaml")
+    model.save(tmp_path / "base.pt")
+    loaded = YOLO("yolov5n-ema.yaml").load(tmp_path / "base.pt").model
+    source = model.model.state_dict()
+    for key in ("model.8.cv1.conv.weight", "model.9.cv1.conv.weight", "model.24.cv2.0.0.conv.weight"):
+        number = int(key.split(".")[1])
+        there = key.replace(f"model.{number}.", f"model.{number + (number > 8)}.", 1)
+        torch.testing.assert_close(loaded.state_dict()[there], source[key], rtol=1e-3, atol=1e-3)  # saved as float16
+
+
+@pytest.mark.parametrize("bad", [nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))], ids=["linear", "sequential"])
+def test_a_source_without_rows_is_refused(bad):
+    with pytest.raises(ValueError, match=r"transfer: source is a .* without rows; give a model built from a YAML"):
+        yolo_attn.transfer(bad, detector(text_of("v5/yolov5")))

@@ -1,0 +1,1 @@
+"""What a trained network does: channel gates and accuracy on rotated pictures."""

@@ -1,0 +1,1 @@
+"""Detectors, and what goes in and comes out: pictures, boxes, files."""

@@ -1,0 +1,90 @@
+"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process goes on with.
+
+Ultralytics writes last.pt and best.pt in place, so a kill while it saves leaves neither the old checkpoint nor the new. Behind
+each save the file is therefore copied and renamed. The best one carries its epoch in its name: a kill between the two copies
+must not pair an older state with a best one from an epoch that is trained anew.
+"""
+
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import torch
+
+from yolo_attn.storage import atomic_write
+
+STATE = "state.pt"
+TRAINED = "trained"  # a file that says that the last epoch is over
+DAMAGED = (EOFError, KeyError, OSError, RuntimeError, pickle.UnpicklingError)  # what loading a cut file raises
+
+
+def keep(trainer) -> None:
+    """Copy what Ultralytics has just saved; its callback `on_model_save`."""
+    folder = Path(trainer.save_dir)
+    if trainer.best_fitness == trainer.fitness:  # Ultralytics' own rule
+        _copy(trainer.best, folder / f"best-{trainer.epoch + 1:04d}.pt")
+    _copy(trainer.last, folder / STATE)
+    for older in _bests(folder)[:-1]:
+        older.unlink()
+    if trainer.stop:
+        atomic_write(folder / TRAINED, b"")
+
+
+def resumable(folder: Path) -> tuple[Path | None, int]:
+    """The checkpoint with which a cut training goes on and the epochs it has behind it; (None, 0) to begin anew.
+
+    Files of a cut epoch are put in order: the best checkpoint is that of the epochs that count, and so are the rows of results.csv.
+    """
+    found = {path: epochs_in(path) for path in (folder / STATE, folder / "weights" / "last.pt")}
+    state, epochs = max(found.items(), key=lambda entry: entry[1])
+    bests = [path for path in _bests(folder) if int(path.stem.removeprefix("best-")) > epochs]
+    for path in bests:
+        path.unlink()
+    if not epochs:
+        shutil.rmtree(folder / "weights", ignore_errors=True)
+        (folder / "results.csv").unlink(missing_ok=True)
+        return None, 0
+    restore_best(folder)
+    _cut_rows(folder / "results.csv", epochs)
+    return state, epochs
+
+
+def epochs_in(checkpoint: Path) -> int:
+    """The epochs behind a checkpoint that can be resumed; 0 for one that is absent, damaged, or stripped at the end of training."""
+    try:
+        saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
+        return saved["epoch"] + 1 if saved["optimizer"] is not None else 0
+    except DAMAGED:
+        return 0
+
+
+def restore_best(folder: Path) -> None:
+    """Put the copy of the best checkpoint where Ultralytics has it."""
+    for best in _bests(folder)[-1:]:
+        _copy(best, folder / "weights" / "best.pt")
+
+
+def discard(folder: Path) -> None:
+    """Remove the copies."""
+    for path in (*_bests(folder), folder / STATE):
+        path.unlink(missing_ok=True)
+
+
+def _bests(folder: Path) -> list[Path]:
+    return sorted(folder.glob("best-*.pt"))
+
+
+def _copy(source: Path, target: Path) -> None:
+    draft = target.with_name(f"{target.name}.partial")
+    shutil.copyfile(source, draft)
+    os.replace(draft, target)
+
+
+def _cut_rows(results: Path, epochs: int) -> None:
+    """Leave the rows of the first `epochs` epochs: a row is written before the checkpoint, so one may be too many, or half written."""
+    if not results.is_file():
+        return
+    header, *rows = results.read_text(encoding="utf-8").splitlines(keepends=True)
+    whole = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= epochs]
+    atomic_write(results, "".join([header, *whole]).encode())

@@ -1,0 +1,1 @@
+"""Networks and heads that are rows of a model YAML, and are not attention."""

@@ -1,0 +1,30 @@
+"""Files that are whole or not there, whatever happens while they are written."""
+
+import os
+from pathlib import Path
+
+
+def atomic_write(path: str | Path, content: bytes | str, durable: bool = False) -> None:
+    """Write a file in one step: readers see the old content or the new, also after a kill or on a full disk.
+
+    The draft's name follows from the file's name, so the next run overwrites what a killed run left.
+
+    Args:
+        path: The file; its folder must exist.
+        content: Text is written as UTF-8, line ends as they are.
+        durable: Wait until the content is on the disk, for files whose presence a later step takes as proof.
+
+    Raises:
+        OSError: The file cannot be written; the old content, if any, is unchanged and no draft stays.
+    """
+    draft = f"{path}.partial"
+    try:
+        with open(draft, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        Path(draft).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,1 @@
+"""The official VisDrone-DET evaluation."""
