@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import make_cfgs
 import pytest
 import torch
 import ultralytics
@@ -11,6 +10,7 @@ from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.utils.checks import check_version
 
+from scripts.maintain import cfg as make_cfgs
 from yolo_attn.checking.check import check
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import rows

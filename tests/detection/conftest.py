@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import cv2
-import parity_matrix
 import pytest
 import torch
 import yaml
 from ultralytics import YOLO
 from ultralytics.utils import ASSETS
 
+from scripts.reproduce import parity as parity_matrix
 from yolo_attn.demo import draw
 from yolo_attn.visdrone.annotations import NAMES
 

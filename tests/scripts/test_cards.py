@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from reproduce import cards
 from torch import nn
 from ultralytics.nn import tasks
 
+from scripts.reproduce import cards
 from yolo_attn.layers import LAYERS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text(encoding="utf-8")

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from reproduce import papers
 from torch import nn
 
+from scripts.reproduce import papers
 from yolo_attn.layers import LAYERS
 from yolo_attn.networks.resnet import ResNet
 
@@ -33,7 +33,6 @@ def recounts():
     return list(papers.recount())
 
 
-@pytest.mark.slow
 def test_every_row_says_by_how_much_it_differs_from_the_printed_count(recounts):
     for entry in recounts:
         if entry.ours is None:
@@ -48,7 +47,6 @@ def test_every_row_says_by_how_much_it_differs_from_the_printed_count(recounts):
             assert (off <= 0.005 * entry.published) == (entry.verdict == papers.CLOSE)
 
 
-@pytest.mark.slow
 def test_as_many_rows_are_exact_as_were_when_this_was_written(recounts):
     found = {}
     for entry in recounts:
@@ -57,7 +55,6 @@ def test_as_many_rows_are_exact_as_were_when_this_was_written(recounts):
     assert {table: tuple(verdicts.count(kind) for kind in kinds) for table, verdicts in found.items()} == EXPECTED
 
 
-@pytest.mark.slow
 def test_the_recount_writes_itself_as_json_and_as_tables(recounts):
     assert len(json.loads(json.dumps(papers.objects(recounts)))) == sum(map(sum, EXPECTED.values()))
     text = papers.markdown(recounts)
@@ -66,7 +63,6 @@ def test_the_recount_writes_itself_as_json_and_as_tables(recounts):
     assert "M is 2^20, counted: leaf modules" in text
 
 
-@pytest.mark.slow
 def test_counted_flops_are_the_printed_ones_of_the_networks_without_attention(recounts):
     plain = [entry for entry in recounts if entry.row in ("Baseline", "ResNet", "ResNet 50", "ResNet 18", "Yolov5x")]
     printed = [entry for entry in plain if entry.published_flops]

@@ -1,0 +1,86 @@
+"""Every file of cfg/ at scale n through the stock exports, against torch: python -m scripts.reproduce.parity [part of a name ...]"""
+
+import math
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from torch import nn
+from ultralytics import YOLO
+from ultralytics.utils import LOGGER
+
+from scripts import results
+from yolo_attn.deploy.export import compare, metadata, shapes_for
+from yolo_attn.deploy.parity import TOLERANCE, ParityError, random_images
+
+SIZE = 160
+COLUMNS = {
+    "ONNX": {"format": "onnx"},
+    "ONNX, not simplified": {"format": "onnx", "simplify": False},
+    "ONNX dynamic": {"format": "onnx", "dynamic": True},
+    "ONNX dynamic, not simplified": {"format": "onnx", "dynamic": True, "simplify": False},
+    "ONNX half": {"format": "onnx", "quantize": 16},
+    "TorchScript": {"format": "torchscript"},
+    "TorchScript dynamic": {"format": "torchscript", "dynamic": True},
+    "OpenVINO": {"format": "openvino"},
+    "OpenVINO dynamic": {"format": "openvino", "dynamic": True},
+}
+
+
+def awaken(model: nn.Module) -> None:
+    """Give a new model outputs that depend on its input, as a trained one's do, with no layer left at its start of zero or one.
+
+    Weights as torch draws them let the maps fade from row to row, until all scores are equal.
+    """
+    state = torch.Generator().manual_seed(0)
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if parameter.ndim == 1 or parameter.numel() == 1:
+                parameter.copy_(1 + 0.3 * torch.randn(parameter.shape, generator=state))
+        for norm in norms:
+            norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=state))
+            norm.momentum = (
+                0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left at the end
+            )
+        model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their maps
+        for branch in getattr(model.model[-1], "cv3", ()):  # scores: the last convolution's biases start near -10
+            branch[-1].bias.copy_(torch.randn(branch[-1].bias.shape, generator=state) - 2)
+    for norm in norms:
+        norm.momentum = 0.03
+    model.eval()
+
+
+def cell(cfg: Path, arguments: dict) -> str:
+    family, dash, variant = cfg.name.partition("-")
+    yolo = YOLO(f"{family}n{dash}{variant}" if family.startswith("yolo") else str(cfg))
+    awaken(yolo.model)
+    try:
+        file = Path(yolo.export(imgsz=SIZE, **arguments))
+        tolerance = math.inf if "quantize" in arguments else TOLERANCE
+        shapes = shapes_for(metadata(file), arguments.get("dynamic", False))
+        return f"{max(entry.worst for entry in compare(yolo.model, file, tolerance, shapes)):.0e}"
+    except ParityError as error:
+        print(f"{cfg.name} {arguments}: {error}", file=sys.stderr)
+        return "differs"
+
+
+def main() -> None:
+    """Save the table, or print the rows of the cfg files whose names hold one of the arguments."""
+    os.chdir(tempfile.mkdtemp())
+    torch.set_num_threads(1)
+    LOGGER.setLevel("ERROR")  # it writes to standard output
+    files = sorted((results.ROOT / "cfg").glob("*.yaml"))
+    chosen = [cfg for cfg in files if not sys.argv[1:] or any(part in cfg.name for part in sys.argv[1:])]
+    rows = [(cfg.stem, *(cell(cfg, arguments) for arguments in COLUMNS.values())) for cfg in chosen]
+    made = results.made("torch", "ultralytics", "onnx", "onnxruntime", "onnxslim", "openvino")
+    if len(chosen) == len(files):
+        results.save("parity", ("model", *COLUMNS), rows, made)
+    else:
+        print(results.Table(("model", *COLUMNS), tuple(rows), made).markdown())
+
+
+if __name__ == "__main__":
+    main()

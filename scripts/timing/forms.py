@@ -1,0 +1,81 @@
+"""A layer as a module of one feature map, and alone in onnxruntime."""
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from scripts.timing.timer import CUDA
+
+
+class FromOneMap(nn.Module):
+    """A layer of several sources as a module of x: its sources are x, x at half its size, and a part of x."""
+
+    def __init__(self, layer: type[nn.Module], channels: int):
+        super().__init__()
+        self.channels = channels
+        self.layer = layer([channels, channels // 2, channels // 3])
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.layer([x, x[:, ::2, ::2, ::2], x[:, : self.channels // 3]])
+
+
+def of_one_map(layer: type[nn.Module], channels: int) -> nn.Module:
+    """The layer with its default arguments, as a module of one feature map."""
+    return FromOneMap(layer, channels) if getattr(layer, "multi_source", False) else layer(channels)
+
+
+def forward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
+    """A forward pass, as a call without arguments."""
+
+    def call() -> None:
+        with torch.inference_mode():
+            module(x)
+
+    return call
+
+
+def forward_backward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
+    """A forward and a backward pass, as a call without arguments."""
+
+    def call() -> None:
+        x.grad = None
+        total(module(x)).backward()
+
+    return call
+
+
+def total(outputs: object) -> torch.Tensor:
+    """The sum of all that a model in training returns."""
+    if isinstance(outputs, torch.Tensor):
+        return outputs.float().sum()
+    return sum(map(total, outputs.values() if isinstance(outputs, dict) else outputs))
+
+
+def session(file: str | Path | bytes, threads: int = 1):
+    """An onnxruntime session, on the GPU where both have one."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    wanted = ["CUDAExecutionProvider"] * CUDA + ["CPUExecutionProvider"]
+    providers = [provider for provider in wanted if provider in onnxruntime.get_available_providers()]
+    return onnxruntime.InferenceSession(file if isinstance(file, bytes) else str(file), options, providers=providers)
+
+
+def in_onnxruntime(module: nn.Module, x: torch.Tensor, threads: int = 1) -> Callable[[], list]:
+    """The module alone in onnxruntime at the size of x, simplified as the stock export does: a call without arguments."""
+    import onnx
+    import onnxslim
+
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        file = Path(folder, "layer.onnx")
+        torch.onnx.export(module.eval(), (x.detach(),), file, dynamo=False, opset_version=17, input_names=["x"])
+        running = session(onnxslim.slim(onnx.load(file)).SerializeToString(), threads)
+    values = {"x": x.detach().cpu().numpy()}
+    return lambda: running.run(None, values)

@@ -1,0 +1,57 @@
+"""A folder of pictures through an ONNX file: Ultralytics' predict against the detector without torch.
+
+python -m scripts.timing.predictor FILE.onnx FOLDER [--rounds 11] [--imgsz 416]
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+from ultralytics import YOLO
+
+from scripts import results
+from scripts.timing.timer import interleaved, ratio, spread
+from yolo_attn.detection.runtime import Found, Predictor, Settings, cores
+from yolo_attn.detection.sources import files, read_image
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Time on the clock: the ways use different numbers of threads."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def main(file: Path, folder: Path, rounds: int = 11, imgsz: int | None = None) -> None:
+    """Measure and save the table; every way must find the same boxes."""
+    single, parallel = Predictor(file, Settings(imgsz)), Predictor(file, Settings(imgsz), at_once=cores())
+    size = imgsz or max(single.imgsz)
+    paths, stock = files(folder), YOLO(str(file), task="detect")
+
+    def stock_boxes(source: Path) -> int:
+        return sum(len(result.boxes) for result in stock.predict(str(source), stream=True, imgsz=size, verbose=False))
+
+    def boxes(predictor: Predictor) -> int:
+        return sum(len(found.detections) for found in predictor.stream(folder) if isinstance(found, Found))
+
+    ways = {
+        "folder, `YOLO(file).predict(folder, stream=True)`": lambda: stock_boxes(folder),
+        "folder, yolo_attn, a picture a core": lambda: boxes(parallel),
+        "folder, yolo_attn, one picture at a time": lambda: boxes(single),
+        "one by one, `YOLO(file).predict(path)`": lambda: sum(stock_boxes(path) for path in paths),
+        "one by one, yolo_attn": lambda: sum(len(single([read_image(path)])[0]) for path in paths),
+    }
+    counts = {name: way() for name, way in ways.items()}
+    if len(set(counts.values())) > 1:
+        raise SystemExit(f"the ways do not find the same boxes: {counts}")
+    times = interleaved(ways, rounds, lambda call: seconds(call) / len(paths) * 1e3)
+    stock_of = {name: next(base for base in ways if base.split(",")[0] == name.split(",")[0]) for name in ways}
+    rows = [(name, spread(taken), ratio(times[stock_of[name]], taken)) for name, taken in times.items()]
+    note = f"{len(paths)} pictures, {size} px, {cores()} cores, {next(iter(counts.values()))} boxes by every way; {rounds} rounds."
+    made = results.made("onnxruntime", "ultralytics")
+    results.save("predictor", ("way", "ms a picture", "stock / this"), rows, made, note)
+
+
+if __name__ == "__main__":
+    typer.run(main)
