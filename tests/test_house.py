@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "yolo_attn"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 
 # What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
@@ -138,20 +140,31 @@ def test_the_parts_for_machines_without_torch_import_without_it(module):
     assert done.returncode == 0, done.stderr
 
 
-def test_the_layer_of_the_readme_builds_and_runs():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    row = re.search(r"- (\[.*?\]\])?", code)[0].removeprefix("- ")
+def test_the_layer_of_the_guide_builds_and_runs():
+    guide = (ROOT / "docs" / "guides" / "own-layer.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
     program = f"""{code}
 from ultralytics.nn.tasks import parse_model
 conv = [-1, 1, "Conv", [8, 3, 1]]
 model, _ = parse_model({{"backbone": [conv, [-1, 1, "Scale", [0.5]]], "head": []}}, 3, verbose=False)
-assert model[1].weight.shape == (1, 8, 1, 1) and model[1].weight.mean() == 0.5, {row!r}
+assert model[1].weight.shape == (1, 8, 1, 1) and model[1].weight.mean() == 0.5
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 
-def test_every_file_that_the_readme_links_is_there():
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", README)
-    assert links
-    assert [link for link in links if not (ROOT / link).exists()] == []
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_every_file_that_a_page_links_is_there(page):
+    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_readme_fits_a_terminal():
+    lines = README.splitlines()
+    assert len(lines) < 120
+    assert [line for line in lines if len(line) > 140] == []
+
+
+def test_every_page_of_the_documentation_is_reachable():
+    menu = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [page for page in DOCS if page.relative_to(ROOT / "docs").as_posix() not in menu] == []

@@ -50,7 +50,7 @@ defaults, and its cost on one map of {WIDTH} x {SIDE} x {SIDE}. All of it is gen
 A formula of parameters is Python, in C and the arguments of the layer; the tests hold it against the built layer at several
 widths and arguments. Multiply-adds are half of what torch's `FlopCounterMode` counts: convolutions and matrix products as
 they are dispatched, on the meta device in evaluation mode. Element-wise work, pooling, normalisation and softmax are not in it, so
-a layer of 0 multiply-adds still takes time: [layer-speed.md](layer-speed.md)."""
+a layer of 0 multiply-adds still takes time: [what each layer costs](results/cost.md)."""
 
 
 @dataclass(frozen=True)
