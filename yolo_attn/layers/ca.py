@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive
+
 
 class CA(nn.Module):
     """x (B, C, H, W) -> x * rows * columns, rows (B, C, H, 1) and columns (B, C, 1, W) in (0, 1).
@@ -24,13 +26,11 @@ class CA(nn.Module):
     Source: paper, equations 4 to 9.
     """
 
+    parameter_formula = "3 * C * m + 3 * m + 2 * C; m = max(8, C // reduction)"
+
     def __init__(self, channels: int, reduction: int = 32):
         super().__init__()
-        if channels < 1 or reduction < 1:
-            raise ValueError(
-                f"CA: channels and reduction must be 1 or more, found {channels} and {reduction}; "
-                "reduction is usually 32."
-            )
+        check_positive(self, "reduction is usually 32", channels=channels, reduction=reduction)
         width = max(8, channels // reduction)
         self.squeeze = nn.Conv2d(channels, width, 1)
         self.norm = nn.BatchNorm2d(width)

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import check_multiple, check_positive
+
 
 class DMSA(nn.Module):
     """x (B, C, H, W) -> (B, C, H, W). No map of (H * W) x (H * W) is held in memory where torch's fused attention runs.
@@ -29,20 +31,13 @@ class DMSA(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "34 * (C // 2)**2 + 5 * k**2 + 5 * k + 2; k = C // (2 * groups)"
+    no_gate = "convolves and shuffles channels"
+
     def __init__(self, channels: int, groups: int = 2, stride: int = 1):
         super().__init__()
-        if channels < 1 or groups < 1 or stride < 1:
-            raise ValueError(
-                f"DMSA: channels, groups and stride must be 1 or more, found {channels}, {groups} and {stride}; "
-                "groups is usually 2."
-            )
-        if channels % (2 * groups):
-            below = channels // (2 * groups) * 2 * groups
-            near = [width for width in (below, below + 2 * groups) if width > 0]
-            raise ValueError(
-                f"DMSA: {channels} channels cannot be split into {groups} groups of two halves; "
-                f"the nearest {'that fit are' if near[1:] else 'that fits is'} {' and '.join(map(str, near))}."
-            )
+        check_positive(self, "groups is usually 2", channels=channels, groups=groups, stride=stride)
+        check_multiple(self, channels, 2 * groups, f"cannot be split into {groups} groups of two halves")
         half, k = channels // 2, channels // (2 * groups)
         self.conv3x3 = nn.Conv2d(half, half, 3, stride, 1, bias=False)
         self.conv5x5 = nn.Conv2d(half, half, 5, stride, 2, bias=False)
@@ -65,7 +60,7 @@ class DMSA(nn.Module):
         # A channel shuffle of two groups.
         return halves.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
 
-    def _channels(self, x):
+    def _channels(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, k, H, W) -> the same: gated, plus a sum over the channels that are like each one."""
         gate = self.expand(F.relu(self.squeeze(x.mean((2, 3))))).sigmoid().to(x.dtype)
         pixels = x.flatten(2)
@@ -75,7 +70,7 @@ class DMSA(nn.Module):
             affinity = torch.bmm(wide, wide.transpose(1, 2)).softmax(2).to(x.dtype)  # (N, k, k)
         return x * gate[:, :, None, None] + (self.beta * torch.bmm(affinity, pixels)).view_as(x)
 
-    def _pixels(self, x):
+    def _pixels(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, k, H, W) -> the same: gated, plus a sum over the pixels that are like each one."""
         normalised = torch.group_norm(x, self.query.in_features)  # InstanceNorm, which refuses a 1 x 1 map
         gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid().to(x.dtype)

@@ -9,11 +9,13 @@ further sources of the row, so which rows are named is the coverage region: none
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._batch_norm import pooled_batch_norm
+from yolo_attn.layers._checks import bottleneck_width
+from yolo_attn.layers.eca import adaptive_kernel_size
 
 EXCITATIONS = ("se", "eca", "srm")
 
@@ -34,6 +36,10 @@ class EMCA(nn.Module):
     Source: paper, section 3. `srm` mixes means and deviations with the same kernel, as its published counts ask for.
     """
 
+    parameter_formula = (
+        "R * (R > 1) + {'se': 2 * C * m, 'eca': k, 'srm': 4 * C}[excitation];"
+        " m = C // reduction; k = int(abs((log2(C) + 1) / 2)) | 1; R = number of sources"
+    )
     multi_source = True
 
     def __init__(self, channels: list[int], excitation: str = "se", reduction: int = 16):
@@ -48,38 +54,37 @@ class EMCA(nn.Module):
             )
         if excitation not in EXCITATIONS:
             raise ValueError(f"EMCA: there is no excitation {excitation!r}; write {', '.join(EXCITATIONS)}.")
-        if excitation == "se" and not 1 <= reduction <= width:
-            raise ValueError(
-                f"EMCA: reduction {reduction} leaves no bottleneck in {width} channels; it must be from 1 to {width}, usually 16."
-            )
         self.excitation = excitation
         self.width = width
         self.repeats = [-(-width // earlier) for earlier in channels]
         self.merge = nn.Conv1d(1, 1, sources, stride=sources, bias=False) if sources > 1 else None
         if excitation == "se":
-            self.squeeze = nn.Linear(width, width // reduction, bias=False)
-            self.expand = nn.Linear(width // reduction, width, bias=False)
+            bottleneck = bottleneck_width(self, width, reduction)
+            self.squeeze = nn.Linear(width, bottleneck, bias=False)
+            self.expand = nn.Linear(bottleneck, width, bias=False)
         elif excitation == "eca":
-            kernel_size = int(abs((math.log2(width) + 1) / 2)) | 1  # an even number becomes the next odd one
+            kernel_size = adaptive_kernel_size(width)
             self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
         else:
             self.style = nn.Parameter(torch.zeros(width, 2))
             self.norm = nn.BatchNorm1d(width)
 
-    def forward(self, maps: list[torch.Tensor]) -> torch.Tensor:
-        x = maps[0]
+    def forward(self, feature_maps: list[torch.Tensor]) -> torch.Tensor:
+        x = feature_maps[0]
         repeated = [
             torch.cat([self._pooled(source)] * times, 2)[..., : self.width]
-            for source, times in zip(maps, self.repeats, strict=True)
+            for source, times in zip(feature_maps, self.repeats, strict=True)
         ]
         pooled = repeated[0]  # (B, 1 or 2 statistics, C)
         if self.merge is not None:
             statistics = pooled.shape[1]
-            side_by_side = torch.stack(repeated, 3).view(-1, 1, self.width * len(maps))  # a channel's R values in a row
+            side_by_side = torch.stack(repeated, 3).view(
+                -1, 1, self.width * len(feature_maps)
+            )  # a channel's R values in a row
             pooled = F.relu(self.merge(side_by_side)).view(-1, statistics, self.width)
         return x * self._excited(pooled).sigmoid().to(x.dtype)[:, :, None, None]
 
-    def _pooled(self, x):
+    def _pooled(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> (B, 1, C), the mean, or (B, 2, C), with the standard deviation."""
         mean = x.mean((2, 3), keepdim=True)
         if self.excitation != "srm":
@@ -91,13 +96,10 @@ class EMCA(nn.Module):
         deviation = (total / x.shape[2] / x.shape[3] + 1e-5).sqrt().to(x.dtype)
         return torch.stack([mean[:, :, 0, 0], deviation], 1)
 
-    def _excited(self, pooled):
+    def _excited(self, pooled: torch.Tensor) -> torch.Tensor:
         """pooled (B, 1 or 2, C) -> (B, C)."""
         if self.excitation == "se":
             return self.expand(F.relu(self.squeeze(pooled[:, 0])))
         if self.excitation == "eca":
             return self.conv(pooled)[:, 0]
-        score, norm = (pooled * self.style.t()).sum(1), self.norm
-        if self.training and len(score) == 1:  # one image has no statistics over the batch: the running ones stand in
-            return F.batch_norm(score, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        return norm(score)
+        return pooled_batch_norm(self.norm, (pooled * self.style.t()).sum(1))

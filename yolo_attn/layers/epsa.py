@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import bottleneck_width, check_multiple, check_positive
+
 KERNELS, GROUPS = (3, 5, 7, 9), (1, 4, 8, 16)
 
 
@@ -28,29 +30,22 @@ class EPSA(nn.Module):
     Source: paper, equations 4 to 10.
     """
 
+    parameter_formula = "423 * C * k // 16 + 2 * k * m + k + m; k = C // 4; m = k // reduction"
+    no_gate = "convolves channels"
+
     def __init__(self, channels: int, reduction: int = 16, stride: int = 1):
         super().__init__()
         step = len(KERNELS) * GROUPS[-1]
-        if channels < 1 or channels % step:
-            below = channels // step * step
-            near = [width for width in (below, below + step) if width > 0]
-            raise ValueError(
-                f"EPSA: {channels} channels are not a multiple of {step}; "
-                f"the nearest that {'fit are' if near[1:] else 'fits is'} {' and '.join(map(str, near))}."
-            )
+        check_multiple(self, channels, step, f"are not a multiple of {step}")
         k = channels // len(KERNELS)
-        if not 1 <= reduction <= k:
-            raise ValueError(
-                f"EPSA: reduction {reduction} leaves no bottleneck in {k} channels; it must be from 1 to {k}."
-            )
-        if stride < 1:
-            raise ValueError(f"EPSA: stride must be 1 or more, found {stride}; 1 keeps height and width.")
+        width = bottleneck_width(self, k, reduction, advice="")
+        check_positive(self, "1 keeps height and width", stride=stride)
         self.convs = nn.ModuleList(
             nn.Conv2d(channels, k, size, stride, size // 2, groups=groups, bias=False)
             for size, groups in zip(KERNELS, GROUPS, strict=True)
         )
-        self.squeeze = nn.Linear(k, k // reduction)
-        self.expand = nn.Linear(k // reduction, k)
+        self.squeeze = nn.Linear(k, width)
+        self.expand = nn.Linear(width, k)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         scales = torch.stack([conv(x) for conv in self.convs], 1)  # (B, 4, C / 4, H, W)

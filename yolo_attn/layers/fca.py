@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import bottleneck_width, check_positive
 
 # (u, v), best first: how single frequencies ranked in the paper's experiments on ImageNet, from the authors' code.
 # fmt: off
@@ -44,29 +47,25 @@ class FCA(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "2 * C * m; m = C // reduction"
+
     def __init__(self, channels: int, reduction: int = 16, frequencies: int = 16):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"FCA: channels must be 1 or more, found {channels}; give the width of the map.")
+        check_positive(self, channels=channels)
         if frequencies not in (1, 2, 4, 8, 16) or channels % frequencies:
             fits = [n for n in (1, 2, 4, 8, 16) if channels % n == 0]
             raise ValueError(
                 f"FCA: {channels} channels cannot be split over {frequencies} frequencies; "
                 f"what fits is {', '.join(map(str, fits))}."
             )
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"FCA: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        width = channels // reduction
+        width = bottleneck_width(self, channels, reduction)
         self.squeeze = nn.Linear(channels, width, bias=False)
         self.expand = nn.Linear(width, channels, bias=False)
         self.frequencies = frequencies
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         height, width = x.shape[2:]
-        bases = _bases if torch.jit.is_tracing() or torch.compiler.is_compiling() else _kept_bases
+        bases = _bases if torch.jit.is_tracing() or torch.compiler.is_compiling() else _cached_bases
         basis, scale = bases(self.frequencies, height, width, x.dtype, x.device)
         parts = x.reshape(-1, self.frequencies, self.expand.out_features // self.frequencies, height, width)
         pooled = (parts * basis).sum((3, 4), dtype=scale.dtype) * scale  # (B, frequencies, C / frequencies)
@@ -74,19 +73,19 @@ class FCA(nn.Module):
         return x * gate[:, :, None, None]
 
 
-def _bases(frequencies, height, width, dtype, device):
-    """-> the bases (frequencies, 1, H, W) and what a sum over the map is multiplied by (frequencies, 1)."""
-    place = {"dtype": torch.promote_types(dtype, torch.float32), "device": device}
+def _bases(
+    frequencies: int, height: int, width: int, dtype: torch.dtype, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Bases (frequencies, 1, H, W), and the factor of a sum over the map (frequencies, 1)."""
+    place: dict[str, Any] = {"dtype": torch.promote_types(dtype, torch.float32), "device": device}
     down, across = torch.tensor(BEST[:frequencies], **place)[:, :, None].unbind(1)
     rows = (down * torch.arange(0.5, height, **place) * math.pi / height).cos()
     columns = (across * torch.arange(0.5, width, **place) * math.pi / width).cos()
-    scale = [7 * 2 ** (((u > 0) + (v > 0)) / 2) for u, v in BEST[:frequencies]]
-    return (rows[:, :, None] * columns[:, None]).to(dtype)[:, None], torch.tensor(scale, **place)[
-        :, None
-    ] / height / width
+    scale = torch.tensor([7 * 2 ** (((u > 0) + (v > 0)) / 2) for u, v in BEST[:frequencies]], **place)
+    return (rows[:, :, None] * columns[:, None]).to(dtype)[:, None], scale[:, None] / height / width
 
 
 @functools.lru_cache(maxsize=16)
-def _kept_bases(*args):
-    with torch.inference_mode(False):  # what validation keeps must serve training, too
+def _cached_bases(*args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    with torch.inference_mode(False):  # what validation caches must serve training, too
         return _bases(*args)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import bottleneck_width, check_positive
+
 
 class GAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate * pixel gate, both (B, C, H, W) and in (0, 1).
@@ -33,22 +35,18 @@ class GAM(nn.Module):
     is the same without the copies.
     """
 
+    parameter_formula = (
+        "by_channel * (2 * C * m + m + C) + by_pixel * (98 * C * m // groups + 2 * m); m = C // reduction"
+    )
+
     def __init__(
         self, channels: int, reduction: int = 16, groups: int = 1, by_channel: bool = True, by_pixel: bool = True
     ):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"GAM: channels and groups must be 1 or more, found {channels} and {groups}; groups is 1 or 4."
-            )
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"GAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
+        check_positive(self, "groups is 1 or 4", channels=channels, groups=groups)
+        width = bottleneck_width(self, channels, reduction)
         if not (by_channel or by_pixel):
             raise ValueError("GAM: by_channel and by_pixel are both False, which leaves no gate; use at least one.")
-        width = channels // reduction
         if channels % groups or width % groups:
             fits = [n for n in range(1, groups) if math.gcd(channels, width) % n == 0]
             raise ValueError(

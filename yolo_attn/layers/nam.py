@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive
+
 
 class NAM(nn.Module):
     """x (B, C, H, W) -> x * sigmoid(share * BatchNorm(x)), share (C, 1, 1) = |gamma| / sum of |gamma|.
@@ -26,10 +28,11 @@ class NAM(nn.Module):
     Source: paper, equations 1 and 2.
     """
 
+    parameter_formula = "2 * C"
+
     def __init__(self, channels: int, authors_code: bool = False):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"NAM: channels must be 1 or more, found {channels}; give the width of the map.")
+        check_positive(self, channels=channels)
         self.norm = nn.BatchNorm2d(channels)
         self.authors_code = authors_code
 

@@ -12,6 +12,8 @@ import math
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import single_source_layer
+
 
 class PointwiseControl(nn.Module):
     """x (B, C, H, W) -> (B, C, H, W): a 1x1 convolution of the first m channels, the rest as they are.
@@ -28,21 +30,13 @@ class PointwiseControl(nn.Module):
     activation, no shortcut, so that nothing but the mixing of channels is added.
     """
 
+    parameter_formula = "m**2; m = min(C, max(1, round(sqrt(P)))); P = parameters of the layer"
+    no_gate = "mixes channels"
+
     def __init__(self, channels: int, layer: str = "EMA", *arguments: int | float | bool | str):
         super().__init__()
-        from yolo_attn.layers import LAYERS  # which lists this class
-
-        single = [
-            name
-            for name, known in LAYERS.items()
-            if not getattr(known, "multi_source", False) and known is not PointwiseControl
-        ]
-        if layer not in single:
-            raise ValueError(
-                f"PointwiseControl: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}"
-            )
         with torch.device("meta"):  # counted, not kept: no memory, and no number drawn from the generator
-            matched = LAYERS[layer](channels, *arguments)
+            matched = single_source_layer(self, layer)(channels, *arguments)
         parameters = sum(parameter.numel() for parameter in matched.parameters())
         self.mixed = min(channels, max(1, round(math.sqrt(parameters))))
         self.conv = nn.Conv2d(self.mixed, self.mixed, 1, bias=False)

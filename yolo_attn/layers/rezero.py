@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import single_source_layer
+
 
 class ReZero(nn.Module):
     """x (B, C, H, W) -> x + gain * (layer(x) - x), gain (1,) starts at 0: the identity.
@@ -25,18 +27,11 @@ class ReZero(nn.Module):
     The gradient of the layer's own parameters is 0 in the first step, in which only the gain moves.
     """
 
+    parameter_formula = "P + 1; P = parameters of the layer"
+
     def __init__(self, channels: int, layer: str = "EMA", *arguments: int | float | bool | str):
         super().__init__()
-        from yolo_attn.layers import LAYERS  # which lists this class
-
-        single = [
-            name for name, known in LAYERS.items() if not getattr(known, "multi_source", False) and known is not ReZero
-        ]
-        if layer not in single:
-            raise ValueError(
-                f"ReZero: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}"
-            )
-        self.layer = LAYERS[layer](channels, *arguments)
+        self.layer = single_source_layer(self, layer)(channels, *arguments)
         self.gain = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive, group_width
+
 
 class SA(nn.Module):
     """x (B, C, H, W) -> shuffled x * gate (B, C, H, W), gate in (0, 1).
@@ -23,23 +25,15 @@ class SA(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "6 * k; k = C // (2 * groups)"
+    no_gate = "shuffles channels"
+
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"SA: channels and groups must be 1 or more, found {channels} and {groups}; groups is usually 64."
-            )
+        check_positive(self, "groups is usually 64", channels=channels, groups=groups)
         if channels % 2:
             raise ValueError(f"SA: {channels} channels cannot be split into halves; give an even number of channels.")
-        if channels % (2 * groups):
-            fits = [n for n in range(1, channels // 2 + 1) if channels % (2 * n) == 0]
-            near = [*[n for n in fits if n < groups][-1:], *[n for n in fits if n > groups][:1]]
-            nearest = "numbers that fit are" if near[1:] else "number that fits is"
-            raise ValueError(
-                f"SA: {channels} channels cannot be split into {groups} groups of two halves; "
-                f"the nearest {nearest} {' and '.join(map(str, near))}."
-            )
-        k = channels // (2 * groups)
+        k = group_width(self, channels, groups, halves=True)
         self.channel_weight = nn.Parameter(torch.zeros(k, 1, 1))
         self.channel_bias = nn.Parameter(torch.ones(k, 1, 1))
         self.pixel_weight = nn.Parameter(torch.zeros(k, 1, 1))

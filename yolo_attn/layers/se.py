@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import bottleneck_width, check_positive
+
 
 class SE(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
@@ -23,16 +25,12 @@ class SE(nn.Module):
     Source: paper, equations 2 to 4; the bottleneck has no biases, as in the authors' code.
     """
 
+    parameter_formula = "2 * C * m; m = C // reduction"
+
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"SE: channels must be 1 or more, found {channels}; give the width of the map.")
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"SE: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        width = channels // reduction
+        check_positive(self, channels=channels)
+        width = bottleneck_width(self, channels, reduction)
         self.squeeze = nn.Linear(channels, width, bias=False)
         self.expand = nn.Linear(width, channels, bias=False)
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive, group_width
+
 
 class SGE(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, groups, 1, H, W) in (0, 1) on x as (B, groups, C / groups, H, W).
@@ -25,20 +27,12 @@ class SGE(nn.Module):
     Source: paper, equations 1 to 5.
     """
 
+    parameter_formula = "2 * groups"
+
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"SGE: channels and groups must be 1 or more, found {channels} and {groups}; groups is usually 64."
-            )
-        if channels % groups:
-            fits = [n for n in range(1, channels + 1) if channels % n == 0]
-            near = [*[n for n in fits if n < groups][-1:], *[n for n in fits if n > groups][:1]]
-            nearest = "numbers that fit are" if near[1:] else "number that fits is"
-            raise ValueError(
-                f"SGE: {channels} channels cannot be split into {groups} groups; "
-                f"the nearest {nearest} {' and '.join(map(str, near))}."
-            )
+        check_positive(self, "groups is usually 64", channels=channels, groups=groups)
+        group_width(self, channels, groups)
         self.channels, self.groups = channels, groups
         self.weight = nn.Parameter(torch.zeros(groups, 1))
         self.bias = nn.Parameter(torch.ones(groups, 1))

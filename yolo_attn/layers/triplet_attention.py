@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_odd, check_positive
+
 
 class TripletAttention(nn.Module):
     """x (B, C, H, W) -> x * mean of three gates in (0, 1): (B, 1, H, W), (B, C, 1, W) and (B, C, H, 1).
@@ -24,16 +26,12 @@ class TripletAttention(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "3 * (2 * kernel_size**2 + 2)"
+
     def __init__(self, channels: int, kernel_size: int = 7):
         super().__init__()
-        if channels < 1:
-            raise ValueError(
-                f"TripletAttention: channels must be 1 or more, found {channels}; give the width of the map."
-            )
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(
-                f"TripletAttention: kernel_size must be odd and positive, found {kernel_size}; the paper's is 7."
-            )
+        check_positive(self, channels=channels)
+        check_odd(self, kernel_size)
         self.over_channels, self.over_rows, self.over_columns = (
             nn.Sequential(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False), nn.BatchNorm2d(1))
             for _ in range(3)
