@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.layers.test_contract import drawn, forward_and_gradients, randomised
+from tests.layers.inputs import drawn, forward_and_gradients, randomised
 from tests.reference.ema import ema
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import _ema_inference, _ema_onnx, _ema_training
