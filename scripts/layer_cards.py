@@ -4,8 +4,15 @@ import torch
 from measuring import commit
 from reproduce import cards
 
-print(f"""# The layers
+
+def main() -> None:
+    """Print the page."""
+    print(f"""# The layers
 
 `python scripts/layer_cards.py > docs/layers.md`, commit {commit()}, torch {torch.__version__}, no timing: any machine.
-""")
-print(cards.page(), end="")
+
+{cards.page()}""")
+
+
+if __name__ == "__main__":
+    main()

@@ -3,21 +3,14 @@
 import torch
 import torch.nn.functional as F
 
-from yolo_attn.layers.ema import EMA
+from yolo_attn.layers.ema import EMA, definition
 
 
 class PlainEMA(EMA):
     """x (B, C, H, W) -> (B, C, H, W): every step of the paper as an operator of torch."""
 
     def forward(self, x):
-        g = x.reshape(-1, self.gn.num_channels, *x.shape[2:])
-        pooled = torch.cat([g.mean(3, keepdim=True), g.mean(2, keepdim=True).transpose(2, 3)], 2)
-        rows, columns = self.conv1x1(pooled).split([*x.shape[2:]], 2)
-        normalised = self.gn(g * rows.sigmoid() * columns.transpose(2, 3).sigmoid())
-        convolved = self.conv3x3(g)
-        score = normalised.mean((2, 3)).softmax(1)[:, None] @ convolved.flatten(2)
-        score = score + convolved.mean((2, 3)).softmax(1)[:, None] @ normalised.flatten(2)
-        return (g * score.view(len(g), 1, *x.shape[2:]).sigmoid()).reshape(x.shape)
+        return definition(x, self.conv1x1, self.gn, self.conv3x3)
 
 
 def bam(m, x):

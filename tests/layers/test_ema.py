@@ -13,23 +13,23 @@ SIZES = [(1, 1), (1, 2), (1, 9), (2, 1), (2, 2), (3, 5), (16, 11)]
 FORMS = [_ema_inference.gated, _ema_training.gated, _ema_onnx.gated]
 IDS = ["inference", "training", "onnx"]
 sizes = pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
-widths = pytest.mark.parametrize("k", [1, 3, 6, 24])
+widths = pytest.mark.parametrize(("channels", "factor"), [(24, 1), (24, 4), (24, 24), (96, 32)])
 forms = pytest.mark.parametrize("form", FORMS, ids=IDS)
 
 
 def bound(form, layer):
-    """The form as a function of the groups (N, k, H, W), with the layer's parameters."""
+    """The form as a function of x, with the layer's parameters."""
     return lambda x: form(x, layer.conv1x1, layer.gn, layer.conv3x3)
 
 
-def of_width(k):
-    return randomised(EMA(k, 1)).double()
+def built(channels, factor):
+    return randomised(EMA(channels, factor)).double()
 
 
 @sizes
 @widths
-def test_the_definition_is_the_papers(k, size):
-    layer, x = of_width(k), drawn((2, k, *size))
+def test_the_definition_is_the_papers(channels, factor, size):
+    layer, x = built(channels, factor), drawn((2, channels, *size))
     parameters = list(layer.parameters())
     found = forward_and_gradients(bound(definition, layer), x, parameters)
     expected = forward_and_gradients(lambda x: ema(x, dict(layer.named_parameters())), x, parameters)
@@ -39,8 +39,8 @@ def test_the_definition_is_the_papers(k, size):
 @sizes
 @widths
 @forms
-def test_a_form_equals_the_definition(form, k, size):
-    layer, x = of_width(k), drawn((2, k, *size))
+def test_a_form_equals_the_definition(form, channels, factor, size):
+    layer, x = built(channels, factor), drawn((2, channels, *size))
     with torch.no_grad():
         found, expected = bound(form, layer)(x), bound(definition, layer)(x)
     torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
@@ -49,9 +49,9 @@ def test_a_form_equals_the_definition(form, k, size):
 @sizes
 @widths
 @pytest.mark.parametrize("traced", [False, True], ids=["training", "traced"])
-def test_the_backward_equals_that_of_the_definition(traced, k, size, monkeypatch):
+def test_the_backward_equals_that_of_the_definition(traced, channels, factor, size, monkeypatch):
     monkeypatch.setattr(_ema_inference, "is_traced", lambda: traced)
-    layer, x = of_width(k), drawn((2, k, *size))
+    layer, x = built(channels, factor), drawn((2, channels, *size))
     form = _ema_inference.gated if traced else _ema_training.gated  # what a compiler differentiates by itself
     found = forward_and_gradients(bound(form, layer), x, list(layer.parameters()))
     expected = forward_and_gradients(bound(definition, layer), x, list(layer.parameters()))
@@ -78,7 +78,7 @@ def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
 
 
 def test_the_gradient_is_that_of_finite_differences():
-    layer = randomised(EMA(8, 2)).double()
+    layer = built(8, 2)
     x = drawn((1, 8, 3, 4)).requires_grad_()
     groups = x.view(2, 4, 3, 4)
     assert torch.autograd.gradcheck(layer, x)
@@ -89,7 +89,7 @@ def test_the_gradient_is_that_of_finite_differences():
 
 
 def test_a_graph_kept_for_a_second_backward_gives_the_same_gradient():
-    layer = randomised(EMA(24, 4)).double()
+    layer = built(24, 4)
     x = drawn((2, 24, 5, 6)).requires_grad_()
     out = layer(x).square().sum()
     first = torch.autograd.grad(out, [x, *layer.parameters()], retain_graph=True)
@@ -98,8 +98,8 @@ def test_a_graph_kept_for_a_second_backward_gives_the_same_gradient():
 
 @pytest.mark.parametrize("frozen", ["input", "parameters"])
 def test_a_frozen_part_leaves_the_gradient_of_the_other_unchanged(frozen):
-    layer = of_width(6).requires_grad_(frozen == "input")
-    x = drawn((2, 6, 5, 6)).requires_grad_(frozen == "parameters")
+    layer = built(24, 4).requires_grad_(frozen == "input")
+    x = drawn((2, 24, 5, 6)).requires_grad_(frozen == "parameters")
     wanted = [x] if frozen == "parameters" else list(layer.parameters())
     found, expected = (
         torch.autograd.grad(bound(form, layer)(x).square().sum(), wanted) for form in (_ema_training.gated, definition)
@@ -110,7 +110,7 @@ def test_a_frozen_part_leaves_the_gradient_of_the_other_unchanged(frozen):
 @forms
 @pytest.mark.parametrize("offset", [0.0, 100.0])
 def test_float32_keeps_its_precision_when_the_mean_is_far_from_zero(offset, form):
-    layer, x = of_width(8), drawn((8, 8, 40, 40)) + offset
+    layer, x = built(64, 8), drawn((1, 64, 40, 40)) + offset
     with torch.no_grad():
         exact = bound(definition, layer)(x)
         layer = layer.float()
@@ -120,7 +120,7 @@ def test_float32_keeps_its_precision_when_the_mean_is_far_from_zero(offset, form
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
 def test_half_precision_follows_float64(dtype):
-    layer, x = of_width(8), drawn((16, 8, 20, 31), dtype)
+    layer, x = built(64, 8), drawn((2, 64, 20, 31), dtype)
     exact = bound(definition, layer)(x.double()).detach()
     layer = layer.to(dtype)
     torch.testing.assert_close(bound(_ema_training.gated, layer)(x).double().detach(), exact, **TOLERANCE[dtype])
@@ -129,8 +129,8 @@ def test_half_precision_follows_float64(dtype):
 
 
 def test_a_constant_map_has_a_finite_gradient():
-    layer = of_width(6)
-    x = torch.full((4, 6, 6, 7), 3.0, dtype=torch.float64)
+    layer = built(24, 4)
+    x = torch.full((1, 24, 6, 7), 3.0, dtype=torch.float64)
     found = forward_and_gradients(bound(_ema_training.gated, layer), x, list(layer.parameters()))
     expected = forward_and_gradients(bound(definition, layer), x, list(layer.parameters()))
     torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])

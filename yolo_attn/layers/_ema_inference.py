@@ -12,8 +12,9 @@ from torch import Tensor, nn
 
 
 def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -> Tensor:
-    """x (N, k, H, W) -> x * gate, gate (N, 1, H, W) in (0, 1)."""
-    return weighted(x, *coefficients(*pooled(x), conv1x1, gn, conv3x3), gn.eps)[0]
+    """x (B, C, H, W) -> x * gate, gate (B, factor, 1, H, W) in (0, 1)."""
+    groups = x.contiguous().view(-1, gn.num_channels, *x.shape[2:])
+    return weighted(groups, *coefficients(*pooled(groups), conv1x1, gn, conv3x3), gn.eps)[0].view(x.shape)
 
 
 def is_traced() -> bool:

@@ -16,15 +16,16 @@ LAST_TAP_FIRST = list(range(8, -1, -1))  # flip() becomes a slice with a negativ
 
 
 def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -> Tensor:
-    """x (N, k, H, W) -> x * gate, gate (N, 1, H, W) in (0, 1); N = B * factor."""
+    """x (B, C, H, W) -> x * gate, gate (B, factor, 1, H, W) in (0, 1)."""
     height, width = x.shape[2:]
-    rows, columns = x.mean(3, keepdim=True), x.mean(2, keepdim=True)
+    groups = x.contiguous().view(-1, gn.num_channels, height, width)  # (N, k, H, W), N = B * factor
+    rows, columns = groups.mean(3, keepdim=True), groups.mean(2, keepdim=True)
     gates = conv1x1(rows).sigmoid() @ conv1x1(columns).sigmoid()
-    normalised = _InstanceNorm.apply(x * gates, gn.weight, gn.bias, gn.eps)
+    normalised = _InstanceNorm.apply(groups * gates, gn.weight, gn.bias, gn.eps)
 
     # The mean of conv3x3(x), from the mean of x and from its outer rows and columns.
     taps, ends = conv3x3.weight, [0, -1]
-    summary = torch.cat([columns, x[:, :, ends] / height], 2)
+    summary = torch.cat([columns, groups[:, :, ends] / height], 2)
     summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # (N, k, 3, 3)
     convolved_mean = F.conv2d(summary, _taps_on_summary(taps), conv3x3.bias)
     weights = convolved_mean.view(-1, 1, gn.num_channels).softmax(2)
@@ -34,9 +35,9 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
     constant = gn.bias.softmax(0)[None]
     kernel = torch.matmul(constant, taps.flatten(2)[..., LAST_TAP_FIRST].flatten(1)).view(-1, 1, 3, 3)
     offset = torch.matmul(constant, conv3x3.bias)  # type: ignore[arg-type]  # it has a bias
-    score = F.conv_transpose2d(x, kernel, offset, padding=1)
+    score = F.conv_transpose2d(groups, kernel, offset, padding=1)
     score = score + torch.matmul(weights, normalised.flatten(2)).view_as(score)
-    return x * score.sigmoid()
+    return (groups * score.sigmoid()).view_as(x)
 
 
 def _taps_on_summary(taps: Tensor) -> Tensor:
@@ -52,7 +53,7 @@ def _taps_on_summary(taps: Tensor) -> Tensor:
 
 
 class _InstanceNorm(torch.autograd.Function):
-    """x (N, k, H, W) -> normalised over H and W, times weight, plus bias.
+    """x (N, k, H, W) -> the same shape: normalised over H and W, times weight, plus bias.
 
     Exported as the operator of that name. `torch.instance_norm` exports the same node, with a warning that it stands in training mode,
     and `torch.group_norm` takes five nodes more.

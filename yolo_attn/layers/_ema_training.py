@@ -35,9 +35,9 @@ from yolo_attn.layers._ema_inference import at_least_float32, coefficients, pool
 
 
 def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -> Tensor:
-    """x (N, k, H, W) -> x * gate, gate (N, 1, H, W) in (0, 1); N = B * factor."""
-    x, rows, columns, edges = Pool.apply(x)
-    return Weigh.apply(x, *coefficients(rows, columns, edges, conv1x1, gn, conv3x3), gn.eps)
+    """x (B, C, H, W) -> x * gate, gate (B, factor, 1, H, W) in (0, 1)."""
+    groups, rows, columns, edges = Pool.apply(x.contiguous().view(-1, gn.num_channels, *x.shape[2:]))
+    return Weigh.apply(groups, *coefficients(rows, columns, edges, conv1x1, gn, conv3x3), gn.eps).view(x.shape)
 
 
 class Pool(torch.autograd.Function):

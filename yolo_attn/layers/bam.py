@@ -1,7 +1,7 @@
 """Bottleneck attention module (BAM). Park et al., BMVC 2018, https://arxiv.org/abs/1807.06514
 
-A score for each channel from the means, and one for each pixel from dilated convolutions, meet in one gate per element;
-the input is added to what it lets through.
+A score for each channel, from its mean, and a score for each pixel, from dilated convolutions, are added to one gate per element;
+the gated input is added to the input.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Coordinate attention (CA). Hou et al., CVPR 2021, https://arxiv.org/abs/2103.02907
 
-Pooling along one axis at a time keeps the position along the other, so the gate of a pixel is the product of one gate
-for its row and one for its column.
+Means along one axis keep the position along the other. The gate of a pixel is the product of a gate for its row and a gate for
+its column.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Convolutional block attention module (CBAM). Woo et al., ECCV 2018, https://arxiv.org/abs/1807.06521
 
-A gate for each channel, then a gate for each pixel; both look at the mean and at the maximum.
+The input is multiplied by a gate for each channel, then by a gate for each pixel; both are computed from means and maxima.
 """
 
 from __future__ import annotations
@@ -15,15 +15,14 @@ from yolo_attn.layers._checks import bottleneck_width, check_odd, check_positive
 class CBAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate (B, C, 1, 1) * pixel gate (B, 1, H, W), both in (0, 1).
 
-    Authors' code: has biases in the bottleneck and a BatchNorm after the convolution, which the paper's equations have
-    not. The equations are the default: they are what the paper defines, and what the parameter counts published for
-    detectors contain (EMA, Table 2).
+    Authors' code: has biases in the bottleneck and a BatchNorm after the convolution, which the paper's equations lack. The
+    equations are the default; the parameter counts published for detectors (EMA, Table 2) agree with them.
 
     Args:
         channels: C, 1 or more.
         reduction: C / reduction channels in the bottleneck of the channel gate, 1 to C.
         kernel_size: Side of the pixel gate's convolution, odd.
-        authors_code: Biases in the bottleneck and a BatchNorm after the convolution, as in the released code.
+        authors_code: Add biases to the bottleneck and a BatchNorm after the convolution, as in the released code.
 
     Raises:
         ValueError: reduction outside 1 to C, or an even or non-positive kernel_size.

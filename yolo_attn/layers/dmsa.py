@@ -14,16 +14,20 @@ from yolo_attn.layers._checks import check_multiple, check_positive
 
 
 class DMSA(nn.Module):
-    """x (B, C, H, W) -> (B, C, H, W). No map of (H * W) x (H * W) is held in memory where torch's fused attention runs.
+    """x (B, C, H, W) -> (B, C, H, W).
 
-    Authors' code: was never published, and the paper's parameter counts contradict one another; no reading reaches them.
-    This one takes the equations where they say enough: the gates of both branches multiply, as in the shuffle attention
-    that the paper builds on.
+    The scores of all pairs of pixels, (H * W) x (H * W), are not held in memory where torch's fused attention runs.
+
+    Authors' code: was never published, and the paper's parameter counts contradict one another; no reading reaches them. This one
+    departs from the text as follows. Equations 8 and 9, a softmax across the two scales whose result multiplies them, are not
+    implemented, nor is the fusion of the features that section 3.5 names. Equations 4 and 6 add the input of a branch; here
+    the gated input is added, as in the shuffle attention that the paper builds on. The kernel sizes 3 and 5 and two groups
+    are assumptions: the text gives neither.
 
     Args:
         channels: C, a multiple of 2 * groups.
-        groups: Number of groups G, 1 or more; each is split into two halves of k = C / (2 * G) channels.
-        stride: Of the convolutions, for use in place of one; only 1 keeps height and width.
+        groups: Number of groups G, 1 or more, all with the same weights; each is split into two halves of k = C / (2 * G) channels.
+        stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
 
     Raises:
         ValueError: channels cannot be split into that many groups of two halves, or stride is below 1.
@@ -61,7 +65,7 @@ class DMSA(nn.Module):
         return halves.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
 
     def _channels(self, x: torch.Tensor) -> torch.Tensor:
-        """x (N, k, H, W) -> the same: gated, plus a sum over the channels that are like each one."""
+        """x (N, k, H, W) -> x * gate + beta * a sum over all channels, each weighed by its similarity."""
         gate = self.expand(F.relu(self.squeeze(x.mean((2, 3))))).sigmoid().to(x.dtype)
         pixels = x.flatten(2)
         device = "cpu" if x.is_meta else x.device.type  # autocast does not know the meta device
@@ -71,7 +75,7 @@ class DMSA(nn.Module):
         return x * gate[:, :, None, None] + (self.beta * torch.bmm(affinity, pixels)).view_as(x)
 
     def _pixels(self, x: torch.Tensor) -> torch.Tensor:
-        """x (N, k, H, W) -> the same: gated, plus a sum over the pixels that are like each one."""
+        """x (N, k, H, W) -> x * gate + alpha * a sum over all pixels, each weighed by its similarity."""
         normalised = torch.group_norm(x, self.query.in_features)  # InstanceNorm, which refuses a 1 x 1 map
         gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid().to(x.dtype)
         # (N, 1, H * W, k), contiguous: without the axis of heads, or transposed afterwards, torch takes the form that holds all

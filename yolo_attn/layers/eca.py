@@ -1,6 +1,6 @@
 """Efficient channel attention (ECA). Wang et al., CVPR 2020, https://arxiv.org/abs/1910.03151
 
-Each channel is weighed by its nearest neighbours in channel order: a 1-D convolution over the pooled vector, without a
+The gate of a channel is computed from the means of its nearest neighbours in channel order, by a 1-D convolution. There is no
 bottleneck.
 """
 
@@ -22,11 +22,11 @@ def adaptive_kernel_size(channels: int, gamma: float = 2.0, bias: float = 1.0) -
 class ECA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    Authors' code: takes the kernel size as an argument; the paper has a rule for it, which is the default.
+    Authors' code: takes the kernel size as an argument. The paper gives a rule for it, which is the default.
 
     Args:
         channels: C, 1 or more.
-        kernel_size: Neighbours that weigh a channel, odd; 0 takes the paper's rule.
+        kernel_size: Number of neighbours, odd; 0 takes the paper's rule.
         gamma: Slope of the rule, above 0; larger means fewer neighbours. Used with kernel_size 0 only.
         bias: Offset of the rule. Used with kernel_size 0 only.
 

@@ -4,8 +4,8 @@ The channels are split into groups of k that share all weights. Two branches per
 GroupNorm) and a 3x3 convolution, are each averaged to k weights by which the other branch is summed over its channels. The
 sum gates the group's pixels.
 
-`definition` computes these steps one by one. The layer computes the same function with fewer multiply-adds, in the form that suits
-the caller: `_ema_training`, `_ema_inference` or `_ema_onnx`.
+`definition` computes these steps one by one. The layer computes the same function with fewer multiply-adds, without a k -> k 3x3
+convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference` or `_ema_onnx`.
 """
 
 from __future__ import annotations
@@ -18,18 +18,17 @@ from yolo_attn.layers._checks import check_positive, group_width
 
 
 def definition(x: torch.Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -> torch.Tensor:
-    """x (B * factor, k, H, W), the groups of channels -> x * gate, gate (B * factor, 1, H, W): section 3 of the paper."""
-    height, width = x.shape[2:]
-    pooled = torch.cat(
-        [x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)], 2
-    )  # (B * factor, k, H + W, 1)
-    rows, columns = conv1x1(pooled).split([height, width], 2)
-    gated = x * rows.sigmoid() * columns.transpose(2, 3).sigmoid()
-    normalised = torch.group_norm(gated, gn.num_groups, gn.weight, gn.bias, gn.eps)  # the module refuses a single pixel
-    convolved = conv3x3(x)
-    score = normalised.mean((2, 3)).softmax(1)[:, None] @ convolved.flatten(2)  # (B * factor, 1, H * W)
+    """x (B, C, H, W) -> x * gate, gate (B, factor, 1, H, W): section 3 of the paper, step by step."""
+    k, (height, width) = gn.num_channels, x.shape[2:]
+    groups = x.reshape(-1, k, height, width)  # (N, k, H, W), N = B * factor
+    pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
+    rows, columns = conv1x1(pooled).split([height, width], 2)  # (N, k, H, 1) and (N, k, W, 1)
+    gated = groups * rows.sigmoid() * columns.transpose(2, 3).sigmoid()
+    normalised = torch.group_norm(gated, k, gn.weight, gn.bias, gn.eps)  # calling the module fails on a single pixel
+    convolved = conv3x3(groups)
+    score = normalised.mean((2, 3)).softmax(1)[:, None] @ convolved.flatten(2)  # (N, 1, H * W)
     score = score + convolved.mean((2, 3)).softmax(1)[:, None] @ normalised.flatten(2)
-    return x * score.view(len(x), 1, height, width).sigmoid()
+    return (groups * score.view(-1, 1, height, width).sigmoid()).reshape(x.shape)
 
 
 class EMA(nn.Module):
@@ -61,10 +60,10 @@ class EMA(nn.Module):
         self.conv3x3 = nn.Conv2d(k, k, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        k, (height, width) = self.gn.num_channels, x.shape[2:]
-        groups = x.contiguous().view(-1, k, height, width)  # (B * factor, k, H, W)
         if torch.onnx.is_in_onnx_export():
-            return _ema_onnx.gated(groups, self.conv1x1, self.gn, self.conv3x3).view_as(x)  # fewer nodes than view
-        own_backward = torch.is_grad_enabled() and not _ema_inference.is_traced()
-        form = _ema_training if own_backward else _ema_inference
-        return form.gated(groups, self.conv1x1, self.gn, self.conv3x3).view(-1, self.factor * k, height, width)
+            form = _ema_onnx.gated
+        elif torch.is_grad_enabled() and not _ema_inference.is_traced():
+            form = _ema_training.gated
+        else:
+            form = _ema_inference.gated
+        return form(x, self.conv1x1, self.gn, self.conv3x3)

@@ -41,7 +41,7 @@ class EMANoCross(nn.Module):
         pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
         rows, columns = self.conv1x1(pooled).sigmoid().to(x.dtype).split([height, width], 2)
         gated = groups * rows * columns.transpose(2, 3)
-        # torch.group_norm: the module's call refuses a 1 x 1 map, where the result is the bias.
+        # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
         normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)
         gate = (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype)
         return (groups * gate).view(x.shape)

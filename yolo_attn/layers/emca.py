@@ -1,10 +1,11 @@
-"""Efficient multi-source channel attention (EMCA). Bakr et al., IEEE Access 2022. The paper is not on arXiv; the form that
-it excites is that of https://arxiv.org/abs/1709.01507 (SE), https://arxiv.org/abs/1910.03151 (ECA) or
-https://arxiv.org/abs/1903.10829 (SRM).
+"""Efficient multi-source channel attention (EMCA). Bakr et al., IEEE Access 2022 (not on arXiv)
 
-The pooled vector of a map is mixed with those of earlier maps before it is excited. In a model YAML the earlier maps are
-further sources of the row, so which rows are named is the coverage region: none (S=0), the last of the previous stage
-(S=1, N'=1), all blocks of the previous stage (S=1, N'=all), the last of every previous stage (S=i-1, N'=1).
+The pooled vector of a feature map is mixed with those of earlier feature maps; a gate is then computed from the mixture as in SE
+(https://arxiv.org/abs/1709.01507), ECA (https://arxiv.org/abs/1910.03151) or SRM (https://arxiv.org/abs/1903.10829).
+
+In a model YAML the earlier feature maps are further sources of the row. The rows that are named make the paper's coverage region:
+none (S=0), the last block of the previous stage (S=1, N'=1), all blocks of the previous stage (S=1, N'=all), the last block of
+every previous stage (S=i-1, N'=1).
 """
 
 from __future__ import annotations
@@ -21,19 +22,24 @@ EXCITATIONS = ("se", "eca", "srm")
 
 
 class EMCA(nn.Module):
-    """Maps, the first of them x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
+    """Feature maps, the first of them x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    The other maps have any height and width and at most C channels; theirs are repeated in turn up to C.
+    The other feature maps have any height and width and at most C channels, which are repeated in order up to C.
+
+    Authors' code: multiplies by 1 + gate; computes the gate of the first block from that block alone, without mixing; and mixes the
+    pooled outputs of earlier branches before their shortcut is added. Here x is multiplied by the gate, and the ResNets of this
+    package mix the outputs of earlier blocks, after the addition and the ReLU. Section III-B of the paper puts the layer
+    into the last block of a stage, section IV-H into the first; the published parameter counts agree with the first.
 
     Args:
-        channels: Width of each source, the gated one first. One source alone has nothing to mix and no kernel.
+        channels: Channels of each source, the gated one first. A single source has nothing to mix and no mixing kernel.
         excitation: `se` (two matrices), `eca` (a 1-D kernel of the ECA rule) or `srm` (mean and deviation, then a BatchNorm).
         reduction: C / reduction channels in the bottleneck of `se`, 1 to C. Not used otherwise.
 
     Raises:
         ValueError: a source is wider than the first, the excitation is unknown, or reduction is outside 1 to C.
 
-    Source: paper, section 3. `srm` mixes means and deviations with the same kernel, as its published counts ask for.
+    Source: paper, section III. `srm` mixes means and deviations with the same kernel, as its published parameter counts require.
     """
 
     parameter_formula = (

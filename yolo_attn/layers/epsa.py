@@ -22,7 +22,7 @@ class EPSA(nn.Module):
     Args:
         channels: C, a multiple of 64: the last convolution has 16 groups on C / 4 channels.
         reduction: C / 4 / reduction channels in the bottleneck, 1 to C / 4.
-        stride: Of the convolutions, for use in place of one; only 1 keeps height and width.
+        stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
 
     Raises:
         ValueError: channels is not a multiple of 64, or another argument is out of range.

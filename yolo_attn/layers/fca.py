@@ -1,11 +1,11 @@
 """Frequency channel attention (FCA). Qin et al., ICCV 2021, https://arxiv.org/abs/2012.11796
 
-SE takes the mean of a channel, which is its lowest frequency. Here the channels are split into parts, and each part is
+SE pools a channel to its mean, which is its lowest frequency. Here the channels are split into parts, and each part is
 pooled at another frequency of the two-dimensional discrete cosine transform.
 
-The bases have the size of the map, whatever it is: frequency (u, v) at pixel (h, w) of H x W is
-cos(pi u (h + 1/2) / H) cos(pi v (w + 1/2) / W), as the paper's equation has it, so nothing is resized and a frequency
-has the same number of half waves across any map.
+The bases have the size of the feature map: frequency (u, v) at pixel (h, w) of H x W is
+cos(pi u (h + 1/2) / H) cos(pi v (w + 1/2) / W), as in the paper's equation. Nothing is resized, and a frequency has the same
+number of half waves across a feature map of any size.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ BEST = (
 class FCA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    Authors' code: fixes one size of the bases per layer at construction (7 x 7 in the last stage) and pools other maps
-    to it; the paper's equation is followed. The sum is scaled to equal theirs, with its orthonormal bases, on 7 x 7, and
-    not to grow with the map.
+    Authors' code: fixes the size of the bases per layer at construction (7 x 7 in the last stage) and pools feature maps of another
+    size to it. Here the paper's equation is followed. The sum is scaled so that it equals that of the authors' orthonormal
+    bases on 7 x 7 and does not grow with the feature map.
 
     Args:
         channels: C, a multiple of frequencies.
         reduction: C / reduction channels in the bottleneck, 1 to C.
-        frequencies: How many of the best frequencies share the channels: 1, 2, 4, 8 or 16. With 1 it is SE times 7.
+        frequencies: Number of frequencies that share the channels: 1, 2, 4, 8 or 16. With 1, the pooled values are 7 times those of SE.
 
     Raises:
         ValueError: reduction outside 1 to C, another number of frequencies, or channels that do not split into it.

@@ -24,15 +24,15 @@ class GAM(nn.Module):
     Args:
         channels: C, a multiple of groups.
         reduction: C / reduction channels in both bottlenecks, 1 to C.
-        groups: Of both convolutions, with a channel shuffle between them if above 1; 4 in the paper's "gc".
-        by_channel: Use the channel gate.
-        by_pixel: Use the pixel gate.
+        groups: Number of groups of both convolutions; above 1, a channel shuffle stands between them. 4 in the paper's "gc".
+        by_channel: Multiply by the channel gate.
+        by_pixel: Multiply by the pixel gate.
 
     Raises:
         ValueError: channels below 1, reduction outside 1 to C, no gate, or widths that do not split into the groups.
 
-    Source: paper, equations 1 and 2. The paper permutes the map for its linear layers; a 1x1 convolution
-    is the same without the copies.
+    Source: paper, equations 1 and 2. The paper permutes the feature map for its linear layers; a 1x1
+    convolution is the same without the copies.
     """
 
     parameter_formula = (

@@ -1,6 +1,6 @@
 """Global context block (GC) of GCNet. Cao et al., ICCV Workshops 2019, https://arxiv.org/abs/1904.11492
 
-A softmax over all pixels picks what is summed to one context vector; a bottleneck of it is added to every pixel.
+A softmax over all pixels weighs their sum, the context vector. A bottleneck transforms it, and the result is added to every pixel.
 """
 
 from __future__ import annotations

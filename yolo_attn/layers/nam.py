@@ -1,7 +1,7 @@
 """Normalisation-based attention (NAM). Liu et al., 2021, https://arxiv.org/abs/2111.12419
 
-The scale that a BatchNorm learns for a channel tells how much the channel varies; its share in the sum of all scales
-weighs the channel's normalised pixels.
+The scale that a BatchNorm learns for a channel says how much the channel varies. Its share in the sum of all scales weighs the
+normalised pixels of the channel, and their sigmoid is the gate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ class NAM(nn.Module):
 
     Args:
         channels: C, 1 or more.
-        authors_code: Take the share as a constant in the backward, as in the released code. The output is the same.
+        authors_code: Treat the share as a constant in the backward, as in the released code. The output is the same.
 
     Raises:
         ValueError: channels below 1.

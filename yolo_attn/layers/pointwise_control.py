@@ -1,8 +1,8 @@
 """A plain 1x1 convolution with the parameters of an attention layer. 1x1: Lin et al., ICLR 2014, https://arxiv.org/abs/1312.4400
 
-The control of an ablation: what the same number of parameters gives in the same place without attention. A layer with P
+The control of an ablation: it shows what as many parameters in the same place gain without attention. A layer with P
 parameters is matched by one convolution over the first m = round(sqrt(P)) channels, which has m * m weights and no
-bias; the other channels pass. Matching in this way rather than by a bottleneck reaches small P as well (ECA has 5).
+bias; the other channels pass unchanged. A bottleneck could not match a small P (ECA has 5).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class PointwiseControl(nn.Module):
     """x (B, C, H, W) -> (B, C, H, W): a 1x1 convolution of the first m channels, the rest as they are.
 
     Args:
-        channels: C.
-        layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single map.
-        arguments: Its hyper-parameters.
+        channels: C, as the layer requires.
+        layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single feature map.
+        arguments: Hyper-parameters of that layer.
 
     Raises:
         ValueError: There is no such layer, or it refuses its arguments.
@@ -35,7 +35,7 @@ class PointwiseControl(nn.Module):
 
     def __init__(self, channels: int, layer: str = "EMA", *arguments: int | float | bool | str):
         super().__init__()
-        with torch.device("meta"):  # counted, not kept: no memory, and no number drawn from the generator
+        with torch.device("meta"):  # only counted: it takes no memory and draws no random numbers
             matched = single_source_layer(self, layer)(channels, *arguments)
         parameters = sum(parameter.numel() for parameter in matched.parameters())
         self.mixed = min(channels, max(1, round(math.sqrt(parameters))))

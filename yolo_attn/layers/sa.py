@@ -1,6 +1,6 @@
 """Shuffle attention (SA). Zhang and Yang, ICASSP 2021, https://arxiv.org/abs/2102.00240
 
-In every group one half of the channels is gated by its mean, the other by its own normalised pixels; a channel shuffle
+In each group one half of the channels is gated by its means, the other by its normalised pixels; a channel shuffle
 then mixes the halves. The weights are shared by all groups.
 """
 
@@ -46,7 +46,7 @@ class SA(nn.Module):
         by_channel, by_pixel = x.reshape(-1, 2 * k, height, width).split(k, 1)  # (B * groups, k, H, W) each
         pooled = by_channel.mean((2, 3), keepdim=True)
         channel_gate = (self.channel_weight * pooled + self.channel_bias).sigmoid()
-        # torch.group_norm: the module's call refuses a 1 x 1 map, where the result is the bias.
+        # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
         normalised = torch.group_norm(by_pixel, k, self.norm.weight, self.norm.bias, self.norm.eps)
         pixel_gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid()
         halves = torch.cat([by_channel * channel_gate.to(x.dtype), by_pixel * pixel_gate.to(x.dtype)], 1)

@@ -1,6 +1,6 @@
 """Squeeze-and-excitation (SE). Hu et al., CVPR 2018, https://arxiv.org/abs/1709.01507
 
-Each channel is weighed by what a bottleneck of two matrices makes of the means of all channels.
+The gates of all channels are computed from the means of all channels, by two matrices with a bottleneck between them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,9 @@ class SE(nn.Module):
         self.expand = nn.Linear(width, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled() and not torch.jit.is_tracing():  # the backward of a sum is a view, of a mean a map
+        if (
+            torch.is_grad_enabled() and not torch.jit.is_tracing()
+        ):  # the backward of a sum is a view, that of a mean a new feature map
             pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
         else:
             pooled = x.mean((2, 3))  # (B, C)

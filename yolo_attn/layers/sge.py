@@ -1,6 +1,7 @@
 """Spatial group-wise enhance (SGE). Li et al., 2019, https://arxiv.org/abs/1905.09646
 
-In every group of channels a pixel is weighed by how much more than the average pixel it resembles the group's mean.
+In each group of channels the gate of a pixel is high where the pixel resembles the mean of the group more than the average
+pixel does.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from yolo_attn.layers._checks import check_positive, group_width
 class SGE(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, groups, 1, H, W) in (0, 1) on x as (B, groups, C / groups, H, W).
 
-    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
-    mean, as in the paper.
+    Authors' code: divides the sum of squares by H * W - 1, which is 0 for a single pixel. Here it is divided by H * W, as in the
+    paper.
 
     Args:
         channels: C, a multiple of groups.

@@ -1,6 +1,6 @@
 """Style-based recalibration module (SRM). Lee et al., ICCV 2019, https://arxiv.org/abs/1903.10829
 
-Each channel is weighed by its own mean and standard deviation over the map; channels do not see each other.
+The gate of a channel is computed from its own mean and standard deviation; the other channels do not contribute.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from yolo_attn.layers._checks import check_positive
 class SRM(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
-    mean, as in the paper; the code's epsilon under the root is kept.
+    Authors' code: divides the sum of squares by H * W - 1, which is 0 for a single pixel. Here it is divided by H * W, as in the
+    paper. The epsilon under the root is that of the code.
 
     Args:
         channels: C, 1 or more.

@@ -1,8 +1,8 @@
 """Triplet attention (TAM). Misra et al., WACV 2021, https://arxiv.org/abs/2010.03045
 
-For each of the axes C, H and W the map is reduced over it to its maximum and mean, and a convolution over the other two
-axes gives a gate. The paper rotates the map so that one code serves all three; here only the reduced maps are turned,
-and the three gates are averaged before the map is multiplied once.
+For each of the axes C, H and W the feature map is reduced over it to its maximum and mean, and a convolution over the other two
+axes gives a gate. The paper rotates the feature map so that one code serves all three; here only what is reduced is rotated,
+and the three gates are averaged before one multiplication.
 """
 
 from __future__ import annotations
