@@ -31,14 +31,16 @@ def evaluated(name, channels, sources=1, **arguments):
     return eval(formula, {"__builtins__": FUNCTIONS}, values)
 
 
-@pytest.mark.parametrize("channels", [128, 256, 640])
+@pytest.mark.parametrize("channels", [128, 256, 512, 640])
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
         *((name, {}) for name in LAYERS),
         ("BAM", {"reduction": 8, "authors_code": True}),
         ("CA", {"reduction": 4}),
+        ("CBAM", {"kernel_size": 3}),
         ("CBAM", {"reduction": 8, "kernel_size": 3, "authors_code": True}),
+        ("DMSA", {"groups": 1}),
         ("DMSA", {"groups": 4}),
         ("ECA", {"kernel_size": 9}),
         ("ECA", {"gamma": 1.0, "bias": 2.0}),

@@ -36,12 +36,12 @@ def coefficients(
     """
     dtype = conv1x1.weight.dtype  # differs from that of x under autocast
     height, width = rows.shape[2], columns.shape[2]
-    both = torch.cat([rows, columns], 2).to(dtype)
+    vectors = torch.cat([rows, columns], 2).to(dtype)
     if is_traced():
-        gates = conv1x1(both[..., None])[..., 0]
+        gates = conv1x1(vectors[..., None])[..., 0]
     else:  # on so few pixels a matrix product takes a fifth of what a convolution does
         weight = conv1x1.weight.flatten(1).expand(len(rows), -1, -1)
-        gates = torch.baddbmm(conv1x1.bias[:, None], weight, both)  # type: ignore[index]  # it has a bias
+        gates = torch.baddbmm(conv1x1.bias[:, None], weight, vectors)  # type: ignore[index]  # it has a bias
     gate_rows, gate_columns = gates.sigmoid().to(rows.dtype).split([height, width], 2)
 
     # The convolution is linear, and so is a mean: the mean of conv3x3(x) is one matrix product of its taps with the nine means
@@ -65,7 +65,7 @@ def weighted(
     x: Tensor, gate_rows: Tensor, gate_columns: Tensor, scale: Tensor, kernel: Tensor, offset: Tensor, eps: float
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """x (N, k, H, W) -> x * gate; and for the backward: gate (N, 1, H, W), mean (N, k, 1, 1) and 1 / deviation (N, k) of x * gates."""
-    score = _convolved(x, kernel) + offset[:, None, None]  # first, while its nine planes are the only map in memory
+    score = _convolved(x, kernel) + offset[:, None, None]  # first, so that its nine planes are freed early
     normalised, mean, rstd = _normalised_sum(x, gate_rows, gate_columns, scale, eps)
     gate = (score + normalised).sigmoid()[:, None].to(x.dtype)
     return x * gate, gate, mean, rstd

@@ -1,6 +1,6 @@
 """EMA for training: the operations of `_ema_inference` with a backward of their own.
 
-Autograd would keep two more maps of the size of x, and write a map of zeros for each slice of x.
+Autograd would keep two more tensors of the size of x, and write one of zeros for each slice of x.
 
 The derivation, for one group of channels c at pixels p = (h, w), P = H * W of them. Forward, with row gates r, column gates q, scale
 s, kernel K over the nine shifts d, and offset o:
@@ -41,7 +41,7 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
 
 
 class Pool(torch.autograd.Function):
-    """`pooled`; x goes through it so that the gradients of the means are added to that of the map in place."""
+    """`pooled`, and x itself: so its backward can add the gradients of the means to that of x in place."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> tuple[Tensor, ...]:
@@ -57,7 +57,7 @@ class Pool(torch.autograd.Function):
 
 
 class Weigh(torch.autograd.Function):
-    """`weighted`; keeps x and small tensors; its backward makes two maps of the size of x, one of which is the result."""
+    """`weighted`, keeping x and small tensors; the backward makes two tensors of the size of x, one of which is the result."""
 
     @staticmethod
     def forward(
@@ -79,7 +79,7 @@ class Weigh(torch.autograd.Function):
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
         x, gate_rows, gate_columns, scale, kernel, gate, mean, rstd = ctx.saved_tensors
         size = x.shape[2:].numel()
-        dout = dout.contiguous()  # the maps made from it are flattened and written in place
+        dout = dout.contiguous()  # what is made from it is flattened and written in place
         scratch = dout * x
         dscore = scratch.sum(1, keepdim=True) * gate * (1 - gate)  # D z, (N, 1, H, W)
         flat = dscore.flatten(2)
