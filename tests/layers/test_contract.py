@@ -5,6 +5,7 @@ import inspect
 import io
 import pickle
 import warnings
+from pathlib import Path
 
 import onnx
 import onnxruntime
@@ -14,6 +15,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from ultralytics.utils.torch_utils import initialize_weights
 
+import yolo_attn.layers
 from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
 from tests.reference import reference_of
 from tests.tolerance import TOLERANCE
@@ -72,6 +74,12 @@ def reference(name, layer):
     several = isinstance(layer, FromOneMap)
     inner = layer.layer if several else layer
     return lambda x: reference_of(name)(feature_maps_of(x) if several else x, state_of(inner))
+
+
+def test_the_table_has_one_layer_of_every_public_file():
+    files = [path.stem for path in Path(yolo_attn.layers.__file__).parent.glob("[!_]*.py")]
+    modules = [layer.__module__ for layer in LAYERS.values()]
+    assert sorted(modules) == sorted(f"yolo_attn.layers.{file}" for file in files)
 
 
 @shapes

@@ -1,5 +1,8 @@
 """EMA's three forms against its definition, and which form is taken when."""
 
+import io
+
+import onnx
 import pytest
 import torch
 
@@ -75,6 +78,28 @@ def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
         compiling.setattr(torch.compiler, "is_compiling", lambda: True)
         layer(x)
     assert taken == ["training", "inference", "inference", "onnx", "inference"]
+
+
+def test_the_exported_graph_is_small_and_names_the_instance_norm():
+    file, axes = io.BytesIO(), {0: "batch", 2: "height", 3: "width"}
+    names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": axes, "y": axes}}
+    torch.onnx.export(EMA(128).eval(), (torch.rand(1, 128, 20, 28),), file, dynamo=False, opset_version=17, **names)
+    operators = [node.op_type for node in onnx.load_from_string(file.getvalue()).graph.node]
+    assert operators.count("InstanceNormalization") == operators.count("ConvTranspose") == 1
+    assert len(operators) - operators.count("Constant") <= 47
+
+
+def test_a_checkpoint_names_the_parameters_as_that_of_the_authors():
+    k = 4
+    shapes = {key: tuple(value.shape) for key, value in EMA(8, 2).state_dict().items()}
+    assert shapes == {
+        "conv1x1.weight": (k, k, 1, 1),
+        "conv1x1.bias": (k,),
+        "gn.weight": (k,),
+        "gn.bias": (k,),
+        "conv3x3.weight": (k, k, 3, 3),
+        "conv3x3.bias": (k,),
+    }
 
 
 def test_the_gradient_is_that_of_finite_differences():
