@@ -1,7 +1,7 @@
 """Dual multi-scale attention (DMSA). Sagar, https://arxiv.org/abs/2106.08382
 
 A 3x3 and a 5x5 convolution, then groups with shared weights: half of a group's channels attend to one another, the other
-half's pixels do. In DMSANet it stands in place of the 3x3 convolution of a bottleneck.
+half's pixels do. In DMSANet the layer replaces the 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class DMSA(nn.Module):
         self.pixel_weight = nn.Parameter(torch.ones(k, 1, 1))
         self.pixel_bias = nn.Parameter(torch.zeros(k, 1, 1))
         self.query = nn.Linear(k, k)
-        self.key = nn.Linear(k, k)  # its bias adds the same to all scores of a pixel: the softmax does not see it
+        self.key = nn.Linear(k, k)  # its bias adds one number to all scores of a pixel, which the softmax cancels
         self.value = nn.Linear(k, k)
         self.alpha = nn.Parameter(torch.zeros(1))
 
@@ -76,10 +76,12 @@ class DMSA(nn.Module):
 
     def _pixels(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, k, H, W) -> x * gate + alpha * a sum over all pixels, each weighed by its similarity."""
-        normalised = torch.group_norm(x, self.query.in_features)  # InstanceNorm, which refuses a 1 x 1 map
+        normalised = torch.group_norm(
+            x, self.query.in_features
+        )  # an InstanceNorm, whose module fails on a single pixel
         gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid().to(x.dtype)
-        # (N, 1, H * W, k), contiguous: without the axis of heads, or transposed afterwards, torch takes the form that holds all
-        # scores at once.
+        # (N, 1, H * W, k), contiguous: without the axis of heads, or transposed afterwards, torch takes the form that holds all scores in
+        # memory at once.
         pixels = x.flatten(2).transpose(1, 2)[:, None]
         query, key, value = self.query(pixels), self.key(pixels), self.value(pixels)
         summed = F.scaled_dot_product_attention(query, key, value, scale=1.0)[:, 0].transpose(1, 2)

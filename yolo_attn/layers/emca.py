@@ -84,10 +84,9 @@ class EMCA(nn.Module):
         pooled = repeated[0]  # (B, 1 or 2 statistics, C)
         if self.merge is not None:
             statistics = pooled.shape[1]
-            side_by_side = torch.stack(repeated, 3).view(
-                -1, 1, self.width * len(feature_maps)
-            )  # a channel's R values in a row
-            pooled = F.relu(self.merge(side_by_side)).view(-1, statistics, self.width)
+            # The R values of a channel lie side by side, so that the kernel takes one channel at a step.
+            mixed = self.merge(torch.stack(repeated, 3).view(-1, 1, self.width * len(feature_maps)))
+            pooled = F.relu(mixed).view(-1, statistics, self.width)
         return x * self._excited(pooled).sigmoid().to(x.dtype)[:, :, None, None]
 
     def _pooled(self, x: torch.Tensor) -> torch.Tensor:
@@ -95,10 +94,8 @@ class EMCA(nn.Module):
         mean = x.mean((2, 3), keepdim=True)
         if self.excitation != "srm":
             return mean[:, None, :, 0, 0]
-        # Squares are summed in float32: they overflow in half precision.
-        total = torch.linalg.vector_norm(
-            x - mean, dim=(2, 3), dtype=torch.promote_types(x.dtype, torch.float32)
-        ).square()
+        wide = torch.promote_types(x.dtype, torch.float32)  # sums of squares overflow in half precision
+        total = torch.linalg.vector_norm(x - mean, dim=(2, 3), dtype=wide).square()
         deviation = (total / x.shape[2] / x.shape[3] + 1e-5).sqrt().to(x.dtype)
         return torch.stack([mean[:, :, 0, 0], deviation], 1)
 

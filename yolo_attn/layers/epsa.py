@@ -1,8 +1,8 @@
 """Pyramid squeeze attention (PSA). Zhang et al., ACCV 2022, https://arxiv.org/abs/2105.14447
 
-Four convolutions of growing kernel give a quarter of the channels each; a shared squeeze and excitation weighs their
-channels, and a softmax sets the four scales against one another. Called EPSA after the network, because Ultralytics has
-another module named PSA. In EPSANet it stands in place of the 3x3 convolution of a bottleneck.
+Four convolutions of growing kernel size, the scales, give a quarter of the channels each. A shared squeeze and excitation gives a gate
+for each of their channels, which a softmax over the scales normalises. The layer is named after the network, as Ultralytics has
+another module named PSA. In EPSANet it replaces the 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations

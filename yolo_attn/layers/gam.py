@@ -1,7 +1,7 @@
 """Global attention mechanism (GAM). Liu et al., 2021, https://arxiv.org/abs/2112.05561
 
-Nothing is pooled: a bottleneck over the channels of every pixel, then two wide convolutions, each give a gate for every
-element.
+Nothing is pooled. A bottleneck over the channels of each pixel gives a gate for every element, then two 7x7 convolutions give
+another.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class GAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate * pixel gate, both (B, C, H, W) and in (0, 1).
 
     Authors' code: has reduction 4, biases in the convolutions, a BatchNorm behind the second one, and no sigmoid on the
-    channel gate. The form here is the one that the paper's parameter counts contain.
+    channel gate. The form here agrees with the parameter counts of the paper.
 
     Args:
         channels: C, a multiple of groups.

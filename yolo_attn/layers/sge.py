@@ -43,11 +43,11 @@ class SGE(nn.Module):
         k, wide = self.channels // self.groups, torch.promote_types(x.dtype, torch.float32)
         folded = x.reshape(-1, k, height, width).flatten(2)  # (B * groups, k, H * W)
         mean = folded.mean(2).to(wide)
-        # Standardising divides the length of the mean out again; along the unit vector halves do not overflow.
+        # Standardising cancels the length of the mean. Projected on its unit vector, half precision does not overflow.
         length = torch.linalg.vector_norm(mean, dim=1).clamp(min=1e-12)[:, None, None]
         similarity = torch.bmm((mean[:, None] / length).to(x.dtype), folded)  # (B * groups, 1, H * W)
         centred = similarity - similarity.mean(2, keepdim=True)
-        # A norm: on a constant map, the root of a mean square has no gradient.
+        # A norm, as the root of a mean square has no gradient where all values are equal.
         size = torch.ones_like(length) * height * width
         deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)
