@@ -28,13 +28,6 @@ from yolo_attn.storage import atomic_write
 
 SMALL = 1e-6
 PER_UNIT, MOST = 50, 2  # bins of 1 / 50 from 0 to 2; what lies outside is counted beside them
-NO_GATE = {  # output / input of a channel means nothing there
-    "DMSA": "convolves and shuffles channels",
-    "EPSA": "convolves channels",
-    "GC": "adds to channels",
-    "PointwiseControl": "mixes channels",
-    "SA": "shuffles channels",
-}
 
 
 @dataclass(frozen=True)
@@ -156,7 +149,7 @@ def scales(classifier: Classifier, batches: Iterable[dict[str, torch.Tensor]]) -
 
 def _no_gate(layer: nn.Module) -> str:
     """Why a layer has no scales, or nothing; of ReZero it is the inner one that decides."""
-    return NO_GATE.get(type(getattr(layer, "layer", layer)).__name__, "")
+    return getattr(getattr(layer, "layer", layer), "no_gate", "")
 
 
 class _Tally:
