@@ -113,8 +113,10 @@ def test_a_device_is_written_directly():
 
 
 def test_a_held_folder_is_refused_at_once_without_waiting(tmp_path, caplog):
-    with folder_lock(tmp_path, "busy", 0), pytest.raises(FileExistsError, match="^busy$"), folder_lock(
-        tmp_path, "busy", 0
+    with (
+        folder_lock(tmp_path, "busy", 0),
+        pytest.raises(FileExistsError, match=r"^busy$"),
+        folder_lock(tmp_path, "busy", 0),
     ):
         raise AssertionError("two hold the folder")
     assert caplog.messages == []
@@ -123,7 +125,7 @@ def test_a_held_folder_is_refused_at_once_without_waiting(tmp_path, caplog):
 def test_a_held_folder_is_refused_after_the_timeout_with_a_message_before(tmp_path, caplog):
     with folder_lock(tmp_path, "busy", 0):
         start = time.monotonic()
-        with pytest.raises(FileExistsError, match="^busy$"), folder_lock(tmp_path, "busy", 0.3):
+        with pytest.raises(FileExistsError, match=r"^busy$"), folder_lock(tmp_path, "busy", 0.3):
             raise AssertionError("two hold the folder")
         assert time.monotonic() - start >= 0.3
     assert caplog.messages == ["busy; waiting up to 0.3 s"]

@@ -35,7 +35,7 @@ def refused(monkeypatch, capsys, *arguments) -> str:
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory) -> Path:
     """The demo set in the official layout, without the labels it comes with."""
-    root = demo.draw(tmp_path_factory.mktemp("demo") / "set", (8, 4, 1), seed=3, sizes=((128, 96),), workers=1)
+    root = demo.draw(tmp_path_factory.mktemp("demo") / "set", (8, 4, 1), seed=3, sizes=((128, 96),))
     for name in splits.FOLDERS.values():
         shutil.rmtree(root / name / "labels")
     return root
@@ -121,7 +121,7 @@ def test_prepare_does_the_splits_asked_for(small_set, tmp_path, chosen, expected
 
 def test_prepare_names_the_first_row_of_each_kind_left_out(tmp_path):
     folder = tmp_path / "VisDrone2019-DET-val"
-    demo.draw(tmp_path / "set", (1, 1, 1), sizes=((128, 96),), workers=1)
+    demo.draw(tmp_path / "set", (1, 1, 1), sizes=((128, 96),))
     shutil.move(tmp_path / "set" / folder.name, folder)
     (annotation,) = (folder / "annotations").iterdir()
     annotation.write_text("1,1,9,9,1,4,0,0\n1,1,9,9,0,4,0,0\n1,1,9,9,0,4,0,0\n")

@@ -41,20 +41,20 @@ def extract(archive: Path, folder: Path, progress: Progress) -> Extraction:
     try:
         # ZipFile never closes a file that it is given, so threads may read members at the same time.
         with archive.open("rb") as file, zipfile.ZipFile(file) as opened:
-            missing = pending(opened, archive, folder)
+            missing = list(pending(opened, archive, folder).items())
             for part in PARTS:
                 (folder / part).mkdir(parents=True, exist_ok=True)
             batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
             title = f"{folder.name}: zip, {BATCH} files at a time"
-            write = partial(_extract_batch, opened, archive, folder)
+            write = partial(_extract_batch, opened, archive)
             different = [name for names in parallel_map(write, batches, progress, title) for name in names]
             return Extraction(len(missing) - len(different), tuple(different))
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"{archive}: {error}; the download is damaged, fetch it again") from error
 
 
-def pending(opened: zipfile.ZipFile, archive: Path, folder: Path) -> list[zipfile.ZipInfo]:
-    """Return the members of images/ and annotations/ whose files are missing from `folder` or have another size there.
+def pending(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[Path, zipfile.ZipInfo]:
+    """Return {file: member} of images/ and annotations/ where the file is missing or has another size than the member.
 
     Raises:
         ValueError: There is no such member, or two different ones belong to one file.
@@ -72,11 +72,11 @@ def pending(opened: zipfile.ZipFile, archive: Path, folder: Path) -> list[zipfil
             )
     if not members:
         raise ValueError(f"{archive}: holds no images/ and annotations/; is it the official zip of that name?")
-    return [
-        member
+    return {
+        target: member
         for target, member in members.items()
         if not target.exists() or target.stat().st_size != member.file_size
-    ]
+    }
 
 
 def _target(folder: Path, name: str) -> Path | None:
@@ -92,14 +92,13 @@ def _target(folder: Path, name: str) -> Path | None:
 
 
 def _extract_batch(
-    opened: zipfile.ZipFile, archive: Path, folder: Path, members: Sequence[zipfile.ZipInfo]
+    opened: zipfile.ZipFile, archive: Path, members: Sequence[tuple[Path, zipfile.ZipInfo]]
 ) -> list[str]:
     """Write members; return the files that stay because they differ from theirs."""
     different = []
-    for member in members:
-        target = _target(folder, member.filename)
+    for target, member in members:
         if target.exists() and not _is_beginning(target, _chunks(opened, archive, member)):
-            different.append(f"{folder.name}/{target.parent.name}/{target.name}")
+            different.append("/".join(target.parts[-3:]))
         else:
             atomic_write(target, _chunks(opened, archive, member))
     return different

@@ -1,7 +1,6 @@
 """The label files of a split: made from annotations and image sizes, never over labels that someone corrected."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,8 +61,9 @@ class LabelWriter:
         except (ValueError, OSError) as error:
             if len(pairs) > 1:
                 return [outcome for pair in pairs for outcome in self.write([pair])]
-            named = isinstance(error, OSError) and error.filename
-            return [LabelOutcome(refused=f"{error.filename}: {error.strerror}" if named else str(error))]
+            if isinstance(error, OSError) and error.filename:
+                return [LabelOutcome(refused=f"{error.filename}: {error.strerror}")]
+            return [LabelOutcome(refused=str(error))]
         return [self._write(annotation, *of_image) for (_, annotation), of_image in zip(pairs, made, strict=True)]
 
     def _make(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -74,7 +74,8 @@ class LabelWriter:
         starts = np.cumsum([0, *map(len, rows)])
         image = np.repeat(np.arange(len(pairs)), np.diff(starts))
         try:
-            made = yolo_labels(np.concatenate(rows), *np.array(sizes)[image].T, image)
+            width, height = np.array(sizes)[image].T
+            made = yolo_labels(np.concatenate(rows), width, height, image)
         except RowError as error:
             number = image[error.row]
             path = f"{self.folder}/annotations/{pairs[number][1]}"
@@ -88,9 +89,7 @@ class LabelWriter:
         path, content = f"{self.labels}/{stem}.txt", label_text(labels).encode()
         before = None if self.fresh else _content(path)
         digest, known = hashlib.sha256(content).hexdigest(), self.digests.get(stem, "")
-        kept = not (
-            before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known
-        )
+        kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
         written = before != content and not kept
         if written:
             if not self.fresh:
@@ -98,8 +97,12 @@ class LabelWriter:
             atomic_write(path, content)
         left_out = {}
         if reasons.any():
-            kinds, firsts, counts = (values.tolist() for values in np.unique(reasons, return_index=True, return_counts=True))
-            left_out = {Reason(kind): (count, first) for kind, first, count in zip(kinds, firsts, counts, strict=True) if kind}
+            kinds, firsts, counts = (
+                values.tolist() for values in np.unique(reasons, return_index=True, return_counts=True)
+            )
+            left_out = {
+                Reason(kind): (count, first) for kind, first, count in zip(kinds, firsts, counts, strict=True) if kind
+            }
         return LabelOutcome(
             boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
             left_out=left_out,

@@ -75,9 +75,7 @@ def yolo_labels(
     rows = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
     score, category = rows[:, 4], rows[:, 5]
     _require(np.isin(category, np.arange(OTHERS + 1)), category, "category", "annotations hold whole numbers in 0..11")
-    _require(
-        np.isin(score, (0, 1)), score, "score", "annotations hold 0 or 1; a detection file has no labels to make"
-    )
+    _require(np.isin(score, (0, 1)), score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
 
     sizes = np.stack([width, height, width, height], -1)  # (4,) or (N, 4)
     clipped = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1).clip(0, sizes)  # (N, 4) xyxy

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from tests.reference import visdrone_evaluate as slow
 from yolo_attn.visdrone import annotations as files
-from yolo_attn.visdrone.evaluation.evaluate import evaluate, evaluate_frames
+from yolo_attn.visdrone.evaluation.evaluate import evaluate
+from yolo_attn.visdrone.evaluation.official import evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.sizes import read_sizes
 
@@ -32,7 +33,7 @@ def frame(annotations, detections, stem="a", size=(100, 80)):
 
 
 def result_of(*frames):
-    return evaluate_frames(Submission(frames, ()))
+    return evaluate_submission(Submission(frames, ()))
 
 
 def as_reference(frames):
