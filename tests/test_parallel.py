@@ -53,6 +53,20 @@ def test_the_progress_bar_gets_the_title_and_counts_the_items():
     assert seen == [("labels", 3)]
 
 
+def test_the_progress_bar_is_closed_before_an_error_leaves():
+    def progress(items, title):
+        try:
+            yield from items
+        finally:
+            closed.append(title)
+
+    closed = []
+    try:
+        parallel_map(int, ["1", "x"], progress, "labels")
+    except ValueError:
+        assert closed == ["labels"]
+
+
 def test_it_works_in_a_script_without_a_main_guard_where_nothing_can_be_forked(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

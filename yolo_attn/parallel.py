@@ -26,8 +26,11 @@ def parallel_map(
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         futures = [pool.submit(function, item) for item in items]
+        bar = iter(progress(futures, title))
         try:
-            return [future.result() for future in progress(futures, title)]
+            return [future.result() for future in bar]
         except BaseException:
             pool.shutdown(cancel_futures=True)
+            if hasattr(bar, "close"):
+                bar.close()  # else the last state of the bar is printed behind the error
             raise

@@ -4,7 +4,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from yolo_attn.visdrone import annotations
-from yolo_attn.visdrone.annotations import NAMES, read, write
+from yolo_attn.visdrone.annotations import NAMES, categories_of, read, write
 
 CAR = [10, 20, 30, 40, 1, 4, 0, 1]
 
@@ -18,6 +18,11 @@ def saved(tmp_path, content):
 def test_class_names_are_those_of_visdrone_in_its_order():
     order = "pedestrian people bicycle car van truck tricycle awning-tricycle bus motor"
     assert " ".join(NAMES) == order
+
+
+def test_the_classes_of_a_detector_are_told_by_name_whatever_their_order():
+    names = {0: "Car", 1: "pedestrian", 2: "dog", 5: "Awning tricycle", 7: " awning_tricycle ", 8: "others", 9: "MOTOR"}
+    assert categories_of(names) == {0: 4, 1: 1, 5: 8, 7: 8, 9: 10}
 
 
 @pytest.mark.parametrize(
