@@ -65,6 +65,8 @@ def test_the_progress_bar_is_closed_before_an_error_leaves():
         parallel_map(int, ["1", "x"], progress, "labels")
     except ValueError:
         assert closed == ["labels"]
+    else:
+        raise AssertionError("no error")
 
 
 def test_it_works_in_a_script_without_a_main_guard_where_nothing_can_be_forked(tmp_path):

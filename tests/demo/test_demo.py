@@ -1,4 +1,7 @@
 import hashlib
+import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -134,6 +137,25 @@ def test_an_interrupted_drawing_leaves_nothing_behind(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+FULL_DISK = """
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+from yolo_attn.demo import draw
+try:
+    draw(sys.argv[1], (1, 1, 1), sizes=((160, 120),))
+except OSError as error:
+    print(error.filename)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_full_disk_is_reported_with_the_file_and_leaves_nothing_behind(tmp_path):
+    done = subprocess.run([sys.executable, "-c", FULL_DISK, str(tmp_path / "set")], capture_output=True, text=True)
+    assert done.stdout.strip().endswith(os.path.join("images", "0_00000.jpg")), done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_set_is_not_at_its_place_before_it_is_whole(tmp_path):
     def watched(jobs):
         for job in jobs:
@@ -154,10 +176,10 @@ def test_of_two_that_start_at_once_each_ends_with_the_whole_set(tmp_path, small_
     def draw():
         found.append(files(demo.draw(tmp_path / "set", COUNTS, 3, SIZES, progress=started_together)))
 
-    found, both = [], [threading.Thread(target=draw) for _ in range(2)]
-    for thread in both:
+    found, threads = [], [threading.Thread(target=draw) for _ in range(2)]
+    for thread in threads:
         thread.start()
-    for thread in both:
+    for thread in threads:
         thread.join()
     assert found == [files(small_set)] * 2
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
