@@ -63,7 +63,9 @@ def test_damaged_annotation_files_give_labels_or_a_sentence_with_file_and_line(t
     for _ in range(files):
         content = damaged(valid_file(rng), rng)
         path.write_bytes(content)
-        (outcome,) = writer.write([("a.jpg", "a.txt")])
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (outcome,) = writer.write([("a.jpg", "a.txt")])
         outcomes["refused" if outcome.refused else "labels"] += 1
         if outcome.refused:
             assert re.match(rf"{re.escape(str(path))}, line [0-9]+: .+", outcome.refused), content

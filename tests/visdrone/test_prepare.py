@@ -218,6 +218,10 @@ def test_a_corrected_label_stays_when_its_annotation_changes_and_an_untouched_on
     assert (report.written, report.kept.count) == (1, 1)
     assert (folder / "labels" / "a.txt").read_text() == "8" + CAR_LABEL[1:]
     assert (folder / "labels" / "b.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
+    (folder / "labels" / "b.txt").write_text(CAR_LABEL)  # the correction is taken back
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    assert (report.written, report.kept) == (1, None)
+    assert (folder / "labels" / "b.txt").read_text() == "8" + CAR_LABEL[1:]
 
 
 @pytest.mark.parametrize("notes", [None, b"", b"\xff\n no digests", b"12  labels/a.txt\n"])

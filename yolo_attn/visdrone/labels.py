@@ -78,7 +78,9 @@ def yolo_labels(
     _require(np.isin(score, (0, 1)), score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
 
     sizes = np.stack([width, height, width, height], -1)  # (4,) or (N, 4)
-    clipped = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1).clip(0, sizes)  # (N, 4) xyxy
+    with np.errstate(over="ignore"):  # of a box of 1e308 pixels the part in the image is left
+        corners = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)  # (N, 4) xyxy
+    clipped = corners.clip(0, sizes)
     applies = {
         Reason.IGNORED_REGION: category == IGNORED_REGION,
         Reason.OTHERS: category == OTHERS,
@@ -93,9 +95,9 @@ def yolo_labels(
     reasons[np.delete(valid, first)] = Reason.DUPLICATE
     made = valid[first]
 
-    corners = (clipped / sizes)[made]
-    centre, size = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-    return YoloLabels(labels=np.column_stack([category[made] - 1, centre, size]), rows=made, reasons=reasons)
+    low, high = np.split((clipped / sizes)[made], 2, axis=1)
+    labels = np.column_stack([category[made] - 1, (low + high) / 2, high - low])
+    return YoloLabels(labels=labels, rows=made, reasons=reasons)
 
 
 def _require(valid: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
