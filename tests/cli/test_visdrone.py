@@ -184,6 +184,8 @@ def test_evaluate_names_a_folder_where_a_file_belongs(monkeypatch, capsys, tmp_p
 def test_every_verb_has_an_example_that_starts_with_the_command():
     for verb in ("prepare", "evaluate"):
         assert f"Example: yolo-attn visdrone {verb} --" in " ".join(run(verb, "--help").split())
+    shown = CliRunner().invoke(cli.app, ["demo", "--help"]).output
+    assert "Example: yolo-attn demo --root VisDrone" in " ".join(shown.split())
 
 
 def test_predict_refuses_a_model_that_is_not_there(monkeypatch, capsys, small_set, tmp_path):
