@@ -17,8 +17,8 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 # What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
     "_autoload": {"yolo_attn.plugin"},  # not before the parser is imported
-    "storage": set(),
-    "processes": set(),
+    "storage": {"filelock"},
+    "parallel": set(),
     "layers": {"torch"},
     "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
@@ -32,8 +32,8 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
-    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.processes"},
-    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.processes", "yolo_attn.visdrone"},
+    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
+    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection/visdrone_detector": {"ultralytics", "yolo_attn.visdrone"},  # the torch detector
     "deploy": {
@@ -89,7 +89,7 @@ ALLOWED = {
 }
 TORCH_FREE = [  # they run on machines without torch
     "storage",
-    "processes",
+    "parallel",
     "visdrone.annotations",
     "visdrone.sizes",
     "visdrone.prepare",

@@ -60,7 +60,7 @@ def pictures(tmp_path_factory, photographs) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     for path in photographs:
         (folder / path.name).write_bytes(path.read_bytes())
-    drawn = draw(tmp_path_factory.mktemp("demo") / "set", (1, 1, 1), workers=1)
+    drawn = draw(tmp_path_factory.mktemp("demo") / "set", (1, 1, 1))
     for path in sorted(drawn.rglob("*.jpg")):
         (folder / path.name).write_bytes(path.read_bytes())
     bus = cv2.imread(str(photographs[0]))

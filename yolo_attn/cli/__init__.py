@@ -31,6 +31,7 @@ def main() -> None:
     """Run the command; bad input ends in one line on standard error and exit code 2."""
     try:
         app()
-    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
-        typer.echo(f"yolo-attn: {error}", err=True)
+    except (OSError, ImportError, ValueError) as error:
+        named = isinstance(error, OSError) and error.filename and error.strerror
+        typer.echo(f"yolo-attn: {f'{error.filename}: {error.strerror}' if named else error}", err=True)
         raise SystemExit(2) from None
