@@ -181,7 +181,7 @@ def test_an_error_inside_releases_the_folder(tmp_path):
 def test_storage_works_where_windows_lacks_parts(tmp_path):
     code = f"""
 import os, sys
-sys.modules["fcntl"] = None
+sys.modules["fcntl"] = sys.modules["filelock"] = None
 del os.fork, os.killpg
 from pathlib import Path
 from yolo_attn.storage import atomic_write

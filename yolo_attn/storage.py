@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 
 def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durable: bool = False) -> None:
     """Write a file in one step: readers see the old content or the new, also after a kill or on a full disk.
@@ -71,6 +69,8 @@ def folder_lock(folder: Path, busy: str, timeout: float) -> Iterator[None]:
         FileExistsError: The folder is still held after `timeout` seconds; the message is `busy`.
         OSError: The lock file cannot be written.
     """
+    from filelock import FileLock, Timeout  # here: the ONNX runtime without torch writes files and locks nothing
+
     lock = FileLock(Path(folder) / ".lock")
     try:
         try:

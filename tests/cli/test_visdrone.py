@@ -184,6 +184,7 @@ def test_evaluate_names_a_folder_where_a_file_belongs(monkeypatch, capsys, tmp_p
 def test_every_verb_has_an_example_that_starts_with_the_command():
     for verb in ("prepare", "evaluate"):
         assert f"Example: yolo-attn visdrone {verb} --" in " ".join(run(verb, "--help").split())
+    assert "by default all in the folder" in " ".join(run("prepare", "--help").replace("│", "").split())
     shown = CliRunner().invoke(cli.app, ["demo", "--help"]).output
     assert "Example: yolo-attn demo --root VisDrone" in " ".join(shown.split())
 

@@ -24,7 +24,7 @@ def prepare(
     root: Annotated[Path, typer.Option(help="Folder of the official folders VisDrone2019-DET-*, or of their zips.")],
     splits: Annotated[
         list[str] | None,
-        typer.Option(help="Some of train, val and test-dev, separated by commas. [default: all in the folder]"),
+        typer.Option(help="Some of train, val and test-dev, separated by commas; by default all in the folder."),
     ] = None,
     overwrite: Annotated[
         bool,
@@ -99,7 +99,7 @@ def evaluate(
 
 def demo(
     root: Annotated[
-        Path | None, typer.Option(help="Folder to draw it into. [default: that of data=aerial-demo.yaml]")
+        Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
     ] = None,
 ) -> None:
     """Draw the aerial demo set, 240 pictures, unless it is there, and print its folder.
