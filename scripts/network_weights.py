@@ -6,7 +6,8 @@ Random weights under torchvision's names stand in for the pretrained ones: what 
 import torch
 from torchvision import models as stock
 
-from yolo_attn.networks import registry as networks
+from yolo_attn import networks
+from yolo_attn.networks.torchvision_weights import load_torchvision_weights
 
 CASES = [
     ("ResNet", stock.resnet50, (50,)),
@@ -23,7 +24,7 @@ def main() -> None:
     print("| row | share of the network's parameters carried |\n|---|---|")
     for name, torchvision, arguments in CASES:
         torch.manual_seed(0)
-        share = networks.carry(networks.load(name)(3, *arguments), torchvision().state_dict())
+        share = load_torchvision_weights(networks.load(name)(3, *arguments), torchvision().state_dict())
         print(f"| [-1, 1, {name}, [{', '.join(map(str, arguments))}]] | {share:.2%} |")
 
 
