@@ -13,14 +13,14 @@ from ultralytics.nn.modules.conv import Index
 import yolo_attn
 from tests.tolerance import TOLERANCE
 from yolo_attn import networks
-from yolo_attn.layers.sources import reads_several
+from yolo_attn.layers import is_multi_source
 from yolo_attn.networks.mobilenet import MobileNetV2
 from yolo_attn.networks.resnet import ResNet
 from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.networks.torchvision_weights import load_torchvision_weights
 from yolo_attn.plugin import parse_model
 
-SINGLE = [name for name, layer in yolo_attn.LAYERS.items() if not reads_several(layer)]
+SINGLE = [name for name, layer in yolo_attn.LAYERS.items() if not is_multi_source(layer)]
 THEIRS = {18: torchvision.models.resnet18, 34: torchvision.models.resnet34, 50: torchvision.models.resnet50}
 
 

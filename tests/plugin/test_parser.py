@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import pickle
 from copy import deepcopy
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ultralytics.nn import tasks
 import yolo_attn
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import rows
+from yolo_attn.plugin import parse_model
 from yolo_attn.plugin.parser import with_attention_rows
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
@@ -157,6 +159,28 @@ def test_the_callers_dict_keeps_the_row_as_it_was_written():
     model = small([-1, 1, "EMA", [8]])
     tasks.parse_model(model, ch=3, verbose=False)
     assert model["backbone"][-1] == [-1, 1, "EMA", [8]]
+
+
+def test_a_checkpoint_holds_rows_as_written_and_nothing_of_the_plug_in(tmp_path):
+    text = "nc: 2\nbackbone:\n  - [-1, 1, ResNet, [18, EMA(8)]]\nhead:\n  - [0, 1, Feature, [4]]\n  - [0, 1, Feature, [5]]\n"
+    text += "  - [[-1], 1, EMCA, []]\n  - [[1, 3], 1, Detect, [nc]]\n"
+    (tmp_path / "model.yaml").write_text(text, encoding="utf-8")
+    model = YOLO(tmp_path / "model.yaml").model.eval()
+    written = pickle.dumps(model)
+    assert b"yolo_attn.plugin" not in written
+    read = pickle.loads(written)
+    assert read.yaml["head"][:3] == [[0, 1, "Feature", [4]], [0, 1, "Feature", [5]], [[-1], 1, "EMCA", []]]
+    assert [type(row.f) for row in read.model] == [int, int, int, list, list]
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(read(image)[0], model(image)[0])
+
+
+def test_the_parser_of_the_plug_in_is_called_without_anything_patched(monkeypatch):
+    monkeypatch.setattr(tasks, "parse_model", inspect.unwrap(tasks.parse_model))
+    monkeypatch.delattr(tasks, "CBAM")
+    layer = parse_model(small([-1, 1, "CBAM", []]), 3, verbose=False)[0][-1]
+    assert type(layer) is LAYERS["CBAM"]
 
 
 def test_rows_given_as_tuples_are_built():

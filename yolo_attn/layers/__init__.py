@@ -45,3 +45,8 @@ LAYERS: dict[str, type[nn.Module]] = {
     "SRM": SRM,
     "TripletAttention": TripletAttention,
 }
+
+
+def is_multi_source(layer: type[nn.Module]) -> bool:
+    """Whether a layer reads a list of feature maps; layers that users register need not say."""
+    return getattr(layer, "multi_source", False)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from torchvision.models import mobilenetv2
 
-from yolo_attn.layers.sources import reads_several
+from yolo_attn.layers import is_multi_source
 from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
 BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # inverted residuals in each of the seven stages, which follow the stem
@@ -73,7 +73,7 @@ class MobileNetV2(mobilenetv2.MobileNetV2):
         return (24, 32, 96, 1280)
 
     def _add_attention(self, layer: type[nn.Module], arguments: list, place: str) -> None:
-        if reads_several(layer):
+        if is_multi_source(layer):
             raise ValueError(f"MobileNetV2: {layer.__name__} reads several feature maps; only ResNet gives them")
         last = 0
         for count in BLOCKS:

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet
 
-from yolo_attn.layers.sources import reads_several
+from yolo_attn.layers import is_multi_source
 from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
@@ -23,14 +23,14 @@ STEMS = ("imagenet", "cifar", "strided")
 REGIONS = ("own", "previous", "stage", "stages")
 
 
-class _AttentionBlock(nn.Module):
+class _AttentionBlock:
     """A residual block whose branch ends in an attention layer, before the shortcut is added."""
 
-    downsample: nn.Module | None
+    downsample: Any  # torchvision's: a module or None
 
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.attention: nn.Module | None = None
+        self.attention: Any = None
 
     def _branch(self, x: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError
@@ -38,7 +38,7 @@ class _AttentionBlock(nn.Module):
     def forward(self, x: torch.Tensor, earlier: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         branch = self._branch(x)
         if self.attention is not None:
-            branch = self.attention([branch, *earlier] if reads_several(self.attention) else branch)
+            branch = self.attention([branch, *earlier] if is_multi_source(type(self.attention)) else branch)
         return F.relu(branch + (x if self.downsample is None else self.downsample(x)))
 
 
@@ -116,12 +116,13 @@ class ResNet(resnet.ResNet):
         return [self.layer1, self.layer2, self.layer3, self.layer4]
 
     def _add_attention(self, layer: type[nn.Module], arguments: list, place: str, widths: tuple[int, ...]) -> None:
-        if reads_several(layer) and place != "first":
+        if is_multi_source(layer) and place != "first":
             raise ValueError(
                 f"ResNet: {layer.__name__} reads several feature maps, which only the place first gives; found {place}"
             )
         if place == "conv" and "stride" not in inspect.signature(layer).parameters:
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
+        block: Any
         stem = self.conv1.out_channels
         previous_stages, previous_blocks = [stem], [stem]  # channels of their outputs
         for stage, width in zip(self.stages, widths, strict=True):
@@ -133,7 +134,7 @@ class ResNet(resnet.ResNet):
             elif place != "stages":
                 for block in {"end": stage, "first": stage[:1], "last": stage[-1:]}[place]:
                     sources = [width, *self._in_region(previous_stages, previous_blocks)]
-                    block.attention = layer(sources if reads_several(layer) else width, *arguments)
+                    block.attention = layer(sources if is_multi_source(layer) else width, *arguments)
             previous_stages, previous_blocks = [*previous_stages, width], [width] * len(stage)
 
     def _in_region(self, previous_stages: list, previous_blocks: list) -> list:

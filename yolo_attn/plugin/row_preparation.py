@@ -12,8 +12,7 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn import networks
-from yolo_attn.layers import LAYERS
-from yolo_attn.layers.sources import reads_several
+from yolo_attn.layers import LAYERS, is_multi_source
 from yolo_attn.model_yaml.rows import suggestion
 from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.plugin.arguments import fitted
@@ -42,7 +41,7 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
         _check_name(name)
         check_reads_no_network(name, source, earlier)
         return row
-    several = reads_several(layer)
+    several = is_multi_source(layer)
     _check_number(name, number, several)
     sources = _checked_sources(name, source, several, len(earlier))
     check_reads_no_network(name, source, earlier)
