@@ -36,9 +36,5 @@ def load(name: str) -> type[nn.Module]:
 def classes() -> list[type[nn.Module]]:
     """Return every class that a checkpoint of one of these networks may name."""
     files = (*MODULES.values(), "torchvision.ops")  # the last has blocks of MobileNetV2
-    named = [value for file in files for value in vars(importlib.import_module(file)).values()]
-    return [value for value in dict.fromkeys(filter(_is_class, named)) if issubclass(value, nn.Module)]
-
-
-def _is_class(value: object) -> bool:
-    return isinstance(value, type)
+    values = [value for file in files for value in vars(importlib.import_module(file)).values()]
+    return [value for value in values if isinstance(value, type) and issubclass(value, nn.Module)]

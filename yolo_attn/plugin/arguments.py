@@ -86,7 +86,7 @@ def _evaluated(annotation: Any, names: dict[str, Any]) -> Any:
 
 
 def _fitted(value: Any, parameter: Parameter, signature: str) -> Any:
-    # Imported now: models without rows of ours do not pay for it.
+    # Imported now: models without plug-in rows do not pay for it.
     from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
     default = parameter.default

@@ -1,4 +1,4 @@
-"""Ultralytics' `parse_model` for model YAMLs with rows of ours."""
+"""Ultralytics' `parse_model` for model YAMLs with plug-in rows: those that name a layer of LAYERS, a network or a `Feature`."""
 
 import inspect
 import traceback
@@ -17,10 +17,10 @@ UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultr
 
 
 def parse_model(d: dict, ch: int, *args: Any, **kwargs: Any) -> tuple[nn.Sequential, list[int]]:
-    """Build the model of a YAML's dict as Ultralytics' function of this name does, rows of ours included.
+    """Build the model of a YAML's dict as Ultralytics' function of this name does, plug-in rows included.
 
     Raises:
-        ValueError: A row of ours cannot be built; the message names the file and the row.
+        ValueError: A plug-in row cannot be built; the message names the file and the row.
     """
     return with_attention_rows(inspect.unwrap(tasks.parse_model))(d, ch, *args, **kwargs)
 
@@ -74,7 +74,7 @@ def _row_being_built(parser: Callable, error: BaseException) -> int | None:
 
     The parser builds all rows in one loop and lets a constructor's error pass as it is; nothing but its local variable
     `i` says which row it was at. A class of our own around each layer would know, but it would show in checkpoints and in the
-    table of rows, and an error of a stock row has to stay apart from one of a row of ours.
+    table of rows, and an error of a stock row has to stay apart from that of a plug-in row.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code is parser.__code__:

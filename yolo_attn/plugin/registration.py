@@ -49,7 +49,7 @@ def add_to_parser(name: str, layer: type[nn.Module]) -> None:
 def _owner(name: str, layer: type[nn.Module]) -> str | None:
     """Say what a name means already; None if it is free or the layer's own."""
     if name in LAYERS:
-        return None if _same(LAYERS[name], layer) else f"{_path(LAYERS[name])} in yolo_attn"
+        return None if _path(LAYERS[name]) == _path(layer) else f"{_path(LAYERS[name])} in yolo_attn"
     if name in ROW_NAMES:
         return "a row of networks in yolo_attn"
     if hasattr(builtins, name):
@@ -60,10 +60,6 @@ def _owner(name: str, layer: type[nn.Module]) -> str | None:
     if name in code.co_varnames + code.co_cellvars:
         return "a variable of Ultralytics' parser"
     return None
-
-
-def _same(known: type[nn.Module], layer: type[nn.Module]) -> bool:
-    return _path(known) == _path(layer)
 
 
 def _path(thing: object) -> str:

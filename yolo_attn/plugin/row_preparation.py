@@ -1,6 +1,6 @@
-"""Check the rows of ours in a model YAML and write them as Ultralytics' parser can build them.
+"""Check the plug-in rows in a model YAML and write them as Ultralytics' parser can build them.
 
-A row of ours gives hyper-parameters only, `[-1, 1, EMA, [32]]`; `Arguments` takes care of the width. `Feature` rows become rows of
+A plug-in row gives hyper-parameters only, `[-1, 1, EMA, [32]]`; `Arguments` takes care of the width. `Feature` rows become rows of
 the stock `Index`. A message says what is wrong with the row; the caller adds which row it is.
 """
 
@@ -30,10 +30,10 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
         nc: The model's number of classes.
 
     Raises:
-        ValueError: A row of ours cannot be built, or a row reads a network that only `Feature` can read.
+        ValueError: A plug-in row cannot be built, or a row reads a network that only `Feature` can read.
     """
     if not (isinstance(row, list | tuple) and len(row) == 4):
-        _check_is_not_ours(row)
+        _check_malformed(row)
         return row
     source, number, name, values = row
     layer = _layer(name)
@@ -69,7 +69,7 @@ def _layer(name: Any) -> type[nn.Module] | None:
     return layer if getattr(tasks, name, layer) is layer else None
 
 
-def _check_is_not_ours(row: Any) -> None:
+def _check_malformed(row: Any) -> None:
     """Refuse what is no row at all, if it names a layer of ours; anything else is the stock parser's to refuse."""
     entries = row if isinstance(row, list | tuple | dict) else [row]
     for name in filter(_layer, entries):

@@ -1,4 +1,4 @@
-"""The one trick by which a row of ours gets the width of its source: lists that Ultralytics' parser fills in without knowing.
+"""The one trick by which a plug-in row gets the width of its source: lists that Ultralytics' parser fills in without knowing.
 
 The parser passes the arguments of a class that it does not know as they are, and replaces an argument that names one of its local
 variables by that variable's value. There is no other way in that leaves its code, its numbering and its table of rows alone.
@@ -16,7 +16,7 @@ class Sources(list):
 
 
 class Arguments(list):
-    """Arguments of a row of ours: "ch", then, once the parser has replaced that, the width or widths and the hyper-parameters.
+    """Arguments of a plug-in row: "ch", then, once the parser has replaced that, the width or widths and the hyper-parameters.
 
     "ch" is the parser's list of the widths of all rows so far. The hyper-parameters are added behind the parser's back: it would
     replace a text such as "act" by a variable of its own, and stop at one such as "3x3", which is no Python.
@@ -45,6 +45,5 @@ class Arguments(list):
 
 
 def arguments_of(row: Any) -> Arguments | None:
-    """Return the arguments of a prepared row of ours, None for any other row, however malformed."""
-    ours = isinstance(row, list) and len(row) == 4 and isinstance(row[3], Arguments)
-    return row[3] if ours else None
+    """Return the arguments of a prepared plug-in row, None for any other row, however malformed."""
+    return row[3] if isinstance(row, list) and len(row) == 4 and isinstance(row[3], Arguments) else None
