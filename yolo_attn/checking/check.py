@@ -13,7 +13,7 @@ from ultralytics.nn import tasks
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import rows
 from yolo_attn.model_yaml.rows import Row
-from yolo_attn.networks import registry as networks
+from yolo_attn.networks import ROW_NAMES
 
 IMAGE_SIZE = 256  # any multiple of the largest stride in use
 # What stock modules raise on arguments that do not suit them.
@@ -64,7 +64,7 @@ def _references(parsed: list[Row]) -> Iterator[Finding]:
 def _names(parsed: list[Row]) -> Iterator[Finding]:
     for row in parsed:
         name = row.module
-        if not (name in networks.HOMES or name.startswith(("nn.", "torchvision.ops.")) or hasattr(tasks, name)):
+        if not (name in ROW_NAMES or name.startswith(("nn.", "torchvision.ops.")) or hasattr(tasks, name)):
             yield Finding("error", row.index, f"there is no layer {name}{rows.suggestion(name)}")
 
 
