@@ -8,8 +8,9 @@ import yaml
 from ultralytics.nn.tasks import DetectionModel
 
 from yolo_attn.model_yaml import rows
-from yolo_attn.plugin.alignment import agree, plan
 from yolo_attn.plugin.files import find
+from yolo_attn.plugin.renumbering import renumbered
+from yolo_attn.plugin.weights import transfer
 
 CASES = [
     (family, scale, at)
@@ -30,15 +31,14 @@ def model(text: str, scale: str, nc: int = 80) -> DetectionModel:
 
 def line(name: str, source: DetectionModel, target: DetectionModel) -> str:
     """A row of the table."""
-    view, carried = plan(source, target)
     given, wanted = source.state_dict(), target.state_dict()
     by_key = [key for key, value in given.items() if key in wanted and value.shape == wanted[key].shape]
+    carried = transfer(source, target)
     counterpart = dict(carried.matched)
     misplaced = sum(counterpart.get(int(key.split(".")[1])) != int(key.split(".")[1]) for key in by_key)
     elements = sum(given[key].numel() for key in given)
-    presented = view.state_dict()
-    arrived = sum(v.numel() for k, v in presented.items() if k in wanted and v.shape == wanted[k].shape)
-    assert not agree(source, target)
+    numbered, loaded = renumbered(source, target, carried.matched).state_dict(), target.state_dict()
+    arrived = sum(v.numel() for k, v in numbered.items() if k in loaded and v.shape == loaded[k].shape)
     return (
         f"| {name} | {len(given)} | {len(by_key)}, of which misplaced {misplaced} | {carried.carried_tensors} | "
         f"{arrived / elements:.1%} | {carried.share:.1%} |"

@@ -20,7 +20,7 @@ ALLOWED = {
     "layers": {"torch"},
     "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
-    "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
+    "plugin": {"torch", "yaml", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
     "checking": {
         "torch",
         "yaml",

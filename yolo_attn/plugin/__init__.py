@@ -1,11 +1,14 @@
 """The only part that reaches into Ultralytics, on import. Nothing there is edited or copied: functions are wrapped, names added.
 
-parser.py   rows of our layers in a model YAML
-files.py    cfg/ and data/ found by bare name
-weights.py  pretrained weights across inserted rows
+parser.py       attention layers and networks as rows of a model YAML
+files.py        cfg/ and data/ found by bare name
+weights.py      pretrained weights across inserted rows
+alignment.py    which row of one model plays the role of which row of another
+renumbering.py  a source of weights with the row numbers of its target
 """
 
 import sys
+from collections.abc import Callable
 from functools import wraps
 
 import torch
@@ -18,23 +21,24 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.networks import registry as networks
 from yolo_attn.plugin import files, parser, weights
 
-# (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.
-WRAPPERS = (
-    (tasks, "parse_model", parser.with_our_rows),
-    (tasks, "yaml_model_load", files.with_existing_file_first),
-    (checks, "check_file", files.with_shipped_files),
-    (tasks.BaseModel, "load", weights.with_aligned_rows),
-)
-
 
 def install() -> None:
-    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/. Doing it twice is harmless."""
+    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/.
+
+    Doing it twice is harmless, and doing it again after `importlib.reload(ultralytics.nn.tasks)` is needed.
+    """
     for name, layer in LAYERS.items():
         _name(name, layer)
     # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
     if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals(networks.classes())
-    for owner, name, wrapper in WRAPPERS:
+    wrappers = (  # where a function is defined, its name, what takes the original and returns its replacement
+        (tasks, "parse_model", parser.with_our_rows),
+        (tasks, "yaml_model_load", files.with_existing_file_first),
+        (checks, "check_file", files.with_shipped_files),
+        (tasks.BaseModel, "load", weights.with_aligned_rows),
+    )
+    for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):
             replacement = wraps(original)(wrapper(original))
@@ -67,7 +71,7 @@ def _name(name: str, layer: type[nn.Module]) -> None:
     torch.serialization.add_safe_globals([layer])  # for ULTRALYTICS_SAFE_LOAD=1
 
 
-def _replace_imported(original, replacement) -> None:
+def _replace_imported(original: Callable, replacement: Callable) -> None:
     """Put the replacement wherever Ultralytics has imported the original by name already."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("ultralytics") and getattr(module, "__dict__", {}).get(original.__name__) is original:
