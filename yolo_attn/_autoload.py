@@ -1,8 +1,8 @@
 """Register the layers whenever Ultralytics' model parser is imported, and cost nothing before.
 
-Installed twice: in the package, and as the top-level module `_yolo_attn_autoload`, which `yolo_attn_autoload.pth` (up to Python 3.17) or
-`yolo_attn_autoload.start` (PEP 829, from Python 3.15 on) calls at interpreter start. Nothing of the package is imported at that time, so
-this file needs the standard library only.
+Installed as the top-level module `_yolo_attn_autoload`, which `yolo_attn_autoload.pth` (up to Python 3.17) or `yolo_attn_autoload.start`
+(PEP 829, from Python 3.15 on) calls at interpreter start. Nothing of the package is imported at that time, since a file of the user may
+have its name, and since it would take time.
 """
 
 import os
