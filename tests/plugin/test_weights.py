@@ -4,6 +4,7 @@ import copy
 import itertools
 import json
 import logging
+import math
 import os
 import re
 import subprocess
@@ -252,6 +253,27 @@ def test_a_widened_model_loads_its_own_weights_again_as_resuming_does():
     again = DetectionModel(trained.yaml, nc=10, verbose=False)
     again.load(trained, verbose=False)
     assert digest(again) == digest(trained)
+
+
+@widening
+def test_the_widened_branch_of_a_new_level_starts_as_one_that_ultralytics_builds():
+    source = DetectionModel("yolov5n.yaml", nc=80, verbose=False)
+    models = [DetectionModel("yolov5n-p2.yaml", nc=nc, verbose=False) for nc in (10, 80)]
+    models[0].load(source, verbose=False)
+    ten, eighty = (model.model[-1].cv3[0] for model in models)
+    assert [type(module) for module in ten.modules()] == [type(module) for module in eighty.modules()]
+    assert [(m.eps, m.momentum) for m in ten.modules() if isinstance(m, nn.BatchNorm2d)] == [(1e-3, 0.03)] * 2
+    # Detect expects 5 objects of 10 classes in a picture of 640 pixels at stride 4.
+    assert ten[-1].bias.tolist() == pytest.approx([math.log(5 / 10 / (640 / 4) ** 2)] * 10)
+
+
+def test_branches_that_would_not_fit_anyway_keep_their_width():
+    # The width is max(width of the finest level, classes): 128 in the source, 80 in the target with the source's 80 classes.
+    source, target = (
+        DetectionModel(f"yolov8s{name}.yaml", nc=nc, verbose=False) for name, nc in (("", 80), ("-p2", 10))
+    )
+    yolo_attn.transfer(source, target)
+    assert [branch[-1].in_channels for branch in target.model[-1].cv3] == [64] * 4
 
 
 def test_class_scores_moved_by_name_keep_the_count_right():
