@@ -41,7 +41,7 @@ class Finder:
         finally:
             self.searching = False
         if spec is not None:
-            spec.loader.exec_module = _then_register(spec.loader.exec_module)
+            spec.loader.exec_module = _then_register(spec.loader.exec_module)  # type: ignore[union-attr, method-assign]
         return spec
 
 
@@ -83,7 +83,7 @@ def _step_aside(reason: str) -> None:
 def arm() -> None:
     """Register when the parser is imported, and now if it is already."""
     if not any(getattr(finder, "yolo_attn", False) for finder in sys.meta_path):
-        sys.meta_path.insert(0, Finder())
+        sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]  # called with positions only
     if PARSER in sys.modules:
         import yolo_attn.plugin  # noqa: F401
 

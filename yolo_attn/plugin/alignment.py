@@ -6,6 +6,7 @@ where shapes happen to agree, given to a row of another role. `renumbering.py` u
 
 from difflib import SequenceMatcher
 from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
@@ -14,6 +15,9 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.networks import registry as networks
 
 PROBE = 128  # height and width in pixels of the image that measures strides; a multiple of every stride in use
+# Ultralytics' models and their rows. torch types every attribute of a module as a tensor or a module, which would fit none of theirs.
+Model: TypeAlias = Any
+
 IMAGE = -1  # the row number that stands for the image
 
 
@@ -23,27 +27,27 @@ def has_rows(model: object) -> bool:
     return isinstance(rows, nn.Sequential) and len(rows) > 0 and all(hasattr(row, "f") for row in rows)
 
 
-def is_attention(row: nn.Module) -> bool:
+def is_attention(row: Model) -> bool:
     """Whether a row is an attention layer, of this package or registered."""
     return _row_type(row)[0] in LAYERS.values()
 
 
-def has_plugin_rows(model: nn.Module) -> bool:
+def has_plugin_rows(model: Model) -> bool:
     """Whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
     return any(is_attention(row) or _row_type(row)[0].__module__ in networks.HOMES.values() for row in model.model)
 
 
-def same_rows(source: nn.Module, target: nn.Module) -> bool:
+def same_rows(source: Model, target: Model) -> bool:
     """Whether the rows of two models are the same modules in the same order, so that their keys agree."""
     return [_row_type(row) for row in source.model] == [_row_type(row) for row in target.model]
 
 
-def _row_type(row: nn.Module) -> tuple[type, ...]:
+def _row_type(row: Model) -> tuple[type, ...]:
     """The class of a row's module, as often as the row repeats it."""
     return tuple(map(type, row)) if type(row) is nn.Sequential and len(row) else (type(row),)
 
 
-def align(source: nn.Module, target: nn.Module) -> list[tuple[int, int]]:
+def align(source: Model, target: Model) -> list[tuple[int, int]]:
     """Pairs of (source row, target row) that play the same role.
 
     Where the models differ in attention layers only, the other rows pair off one to one. Otherwise the longest common sequence of rows
@@ -66,11 +70,11 @@ def align(source: nn.Module, target: nn.Module) -> list[tuple[int, int]]:
     return sorted(pairs + _attention_pairs(source, target, dict(pairs)))
 
 
-def _stock_rows(model: nn.Module) -> list[int]:
+def _stock_rows(model: Model) -> list[int]:
     return [index for index, row in enumerate(model.model) if not is_attention(row)]
 
 
-def _sources(model: nn.Module, index: int) -> list[int]:
+def _sources(model: Model, index: int) -> list[int]:
     """The rows that a row reads; in place of an attention layer, the nearest row before it that is none."""
     sources = []
     for source in _direct_sources(model.model[index], index):
@@ -80,29 +84,29 @@ def _sources(model: nn.Module, index: int) -> list[int]:
     return sources
 
 
-def _direct_sources(row: nn.Module, index: int) -> list[int]:
+def _direct_sources(row: Model, index: int) -> list[int]:
     references = row.f if isinstance(row.f, list) else [row.f]
     return [max(reference if reference >= 0 else index + reference, IMAGE) for reference in references]
 
 
-def _wiring(model: nn.Module, rows: list[int]) -> list[tuple[tuple[type, ...], list[int]]]:
+def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[int]]]:
     """Of each of these rows its type and its sources, counted among these rows only."""
     position = {row: number for number, row in enumerate(rows)} | {IMAGE: IMAGE}
     return [(_row_type(model.model[row]), [position[source] for source in _sources(model, row)]) for row in rows]
 
 
-def _roles(model: nn.Module, rows: list[int]) -> list[tuple]:
+def _roles(model: Model, rows: list[int]) -> list[tuple]:
     """Of each of these rows what its counterpart shares: type, shapes of the weights, stride."""
     strides = _strides(model)
     shapes = [tuple(tuple(value.shape) for value in model.model[row].state_dict().values()) for row in rows]
     return [(_row_type(model.model[row]), shape, strides[row]) for row, shape in zip(rows, shapes, strict=True)]
 
 
-def _same_task(source: nn.Module, target: nn.Module) -> bool:
+def _same_task(source: Model, target: Model) -> bool:
     return isinstance(source, type(target)) or isinstance(target, type(source))
 
 
-def _attention_pairs(source: nn.Module, target: nn.Module, pairs: dict[int, int]) -> list[tuple[int, int]]:
+def _attention_pairs(source: Model, target: Model, pairs: dict[int, int]) -> list[tuple[int, int]]:
     """Pairs of attention layers of one class whose sources are paired, in the order of the rows."""
     counterpart = pairs | {IMAGE: IMAGE}
     free = [index for index, row in enumerate(target.model) if is_attention(row)]
@@ -119,12 +123,12 @@ def _attention_pairs(source: nn.Module, target: nn.Module, pairs: dict[int, int]
     return attention_pairs
 
 
-def image_channels(model: nn.Module) -> int:
+def image_channels(model: Model) -> int:
     """Channels of the images that a model takes."""
     return model.yaml.get("channels", model.yaml.get("ch", 3))  # "ch" up to Ultralytics 8.3
 
 
-def _strides(model: nn.Module) -> list[int | None]:
+def _strides(model: Model) -> list[int | None]:
     """The stride of each row's output: image height over feature map height, None where the output is no feature map.
 
     The model runs its own forward, which alone knows what a row is called with: some rows of YOLO-World read text as well. With `embed`
@@ -132,7 +136,7 @@ def _strides(model: nn.Module) -> list[int | None]:
     """
     strides: list[int | None] = [None] * len(model.model)
 
-    def note(index: int, row: nn.Module, inputs: tuple, output: object) -> None:
+    def note(index: int, row: Model, inputs: tuple, output: object) -> None:
         if isinstance(output, torch.Tensor) and output.ndim == 4:
             strides[index] = PROBE // output.shape[2]
 

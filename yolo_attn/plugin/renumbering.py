@@ -11,13 +11,13 @@ from ultralytics.nn.modules import Detect
 from ultralytics.utils.checks import check_version
 from ultralytics.utils.torch_utils import initialize_weights
 
-from yolo_attn.plugin.alignment import image_channels
+from yolo_attn.plugin.alignment import Model, image_channels
 
 # From this version on, the stock `load` gives class branches the width of the source's. Earlier ones could not resume such a model.
 STOCK_WIDENS_CLASS_BRANCHES = check_version(ultralytics.__version__, ">=8.4.175")
 
 
-def renumbered(source: nn.Module, target: nn.Module, pairs: Sequence[tuple[int, int]]) -> nn.Module:
+def renumbered(source: Model, target: Model, pairs: Sequence[tuple[int, int]]) -> Model:
     """The source with its rows at the numbers of their counterparts; it shares the weights, in float32, and is not to be run.
 
     Args:
@@ -38,12 +38,12 @@ def renumbered(source: nn.Module, target: nn.Module, pairs: Sequence[tuple[int, 
     return view
 
 
-def _levels(head: nn.Module) -> list[float]:
+def _levels(head: Model) -> list[float]:
     """The strides of a head's levels; none for a head without levels."""
     return getattr(head, "stride", torch.zeros(0)).tolist()
 
 
-def _head_with_levels_of(target: nn.Module, head: nn.Module) -> nn.Module:
+def _head_with_levels_of(target: Model, head: Model) -> Model:
     """The head with its branches at the levels of equal stride; itself if the two have the same levels."""
     strides, wanted = _levels(head), _levels(target)
     if strides == wanted:
@@ -57,7 +57,7 @@ def _head_with_levels_of(target: nn.Module, head: nn.Module) -> nn.Module:
     return shifted
 
 
-def widen_class_branches(source: nn.Module, target: nn.Module) -> None:
+def widen_class_branches(source: Model, target: Model) -> None:
     """Give the target's class branches the width that they have with the source's number of classes, if that is the source's width.
 
     The width depends on the number of classes, so that of 80 classes hardly anything would fit 10. The stock `load` does the same for

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.plugin.alignment import align, has_plugin_rows, has_rows, is_attention, same_rows
+from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, is_attention, same_rows
 from yolo_attn.plugin.files import is_shipped
 from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
@@ -52,7 +52,7 @@ class Transfer:
 def with_aligned_rows(original: Callable) -> Callable:
     """Wrap `ultralytics.nn.tasks.BaseModel.load`: rows are aligned where either model is of this plug-in, see `_is_aligned`."""
 
-    def load(self: nn.Module, weights: nn.Module | dict, verbose: bool = True) -> None:
+    def load(self: Model, weights: Model | dict, verbose: bool = True) -> None:
         source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights
         try:
             aligned = _prepared(source, self) if _is_aligned(source, self) else None
@@ -69,7 +69,7 @@ def with_aligned_rows(original: Callable) -> Callable:
     return load
 
 
-def _is_aligned(source: nn.Module, target: nn.Module) -> bool:
+def _is_aligned(source: Model, target: Model) -> bool:
     """Whether `load` aligns the rows of two models.
 
     It does where either has a row of this plug-in, and where either is a model of cfg/, so that a baseline gets the same weights as
@@ -80,7 +80,7 @@ def _is_aligned(source: nn.Module, target: nn.Module) -> bool:
     return any(has_plugin_rows(model) or is_shipped(getattr(model, "yaml", None)) for model in (source, target))
 
 
-def _prepared(source: nn.Module, target: nn.Module) -> tuple[nn.Module, list[tuple[int, int]]]:
+def _prepared(source: Model, target: Model) -> tuple[nn.Module, list[tuple[int, int]]]:
     """The source as the stock `load` should see it, and the pairs of rows."""
     pairs = align(source, target)
     view = renumbered(source, target, pairs)
@@ -88,7 +88,7 @@ def _prepared(source: nn.Module, target: nn.Module) -> tuple[nn.Module, list[tup
     return view, pairs
 
 
-def _counted(source: nn.Module, view: nn.Module, target: nn.Module, pairs: list[tuple[int, int]]) -> Transfer:
+def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, int]]) -> Transfer:
     """What of the source stands in the target, which has been loaded from the renumbered view."""
     given, taken = view.state_dict(), target.state_dict()
     carried = {key for key, value in given.items() if key in taken and torch.equal(value.to(taken[key]), taken[key])}
@@ -109,7 +109,7 @@ def _counted(source: nn.Module, view: nn.Module, target: nn.Module, pairs: list[
     )
 
 
-def _log(carried: Transfer, model: nn.Module) -> None:
+def _log(carried: Transfer, model: Model) -> None:
     """Say what was carried, after the stock line "Transferred a/b items"."""
 
     def named(rows: tuple[int, ...]) -> str:
@@ -129,7 +129,7 @@ def _log(carried: Transfer, model: nn.Module) -> None:
         )
 
 
-def transfer(source: "str | Path | nn.Module", model: nn.Module) -> Transfer:
+def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     """Carry every weight that has a home from a checkpoint into a model with other rows, stock models included.
 
     Args:
@@ -145,7 +145,7 @@ def transfer(source: "str | Path | nn.Module", model: nn.Module) -> Transfer:
     from ultralytics import YOLO
 
     given = YOLO(source) if isinstance(source, str | Path) else source
-    networks: list[nn.Module] = []
+    networks: list[Model] = []
     for name, entry in (("source", given), ("model", model)):
         rows = entry if has_rows(entry) else getattr(entry, "model", None)
         if not has_rows(rows):
