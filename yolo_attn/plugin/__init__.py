@@ -8,9 +8,12 @@ arguments.py        a row's arguments against the constructor's signature
 registration.py     names that model YAMLs may use: `register`
 files.py            cfg/ and data/ found by bare name: `find`
 weights.py          pretrained weights across inserted rows
+alignment.py        which row of one model plays the role of which row of another
+renumbering.py      a source of weights with the row numbers of its target
 """
 
 import sys
+from collections.abc import Callable
 from functools import wraps
 
 import torch
@@ -27,17 +30,12 @@ from yolo_attn.plugin.registration import add_to_parser, register
 
 __all__ = ["find", "install", "parse_model", "register"]
 
-# (where a function is defined, its name, what wraps it); a wrapper takes the original and returns the replacement.
-WRAPPERS = (
-    (tasks, "parse_model", parser.with_attention_rows),
-    (tasks, "yaml_model_load", files.with_existing_file_first),
-    (checks, "check_file", files.with_shipped_files),
-    (tasks.BaseModel, "load", weights.with_aligned_rows),
-)
-
 
 def install() -> None:
-    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/. Doing it twice is harmless."""
+    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/.
+
+    Doing it twice is harmless, and doing it again after `importlib.reload(ultralytics.nn.tasks)` is needed.
+    """
     for name, layer in LAYERS.items():
         if getattr(tasks, name, layer) is layer:
             add_to_parser(name, layer)
@@ -46,7 +44,13 @@ def install() -> None:
     # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
     if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals([*networks.classes()])
-    for owner, name, wrapper in WRAPPERS:
+    wrappers = (  # where a function is defined, its name, what takes the original and returns its replacement
+        (tasks, "parse_model", parser.with_attention_rows),
+        (tasks, "yaml_model_load", files.with_existing_file_first),
+        (checks, "check_file", files.with_shipped_files),
+        (tasks.BaseModel, "load", weights.with_aligned_rows),
+    )
+    for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):
             replacement = wraps(original)(wrapper(original))
@@ -55,7 +59,7 @@ def install() -> None:
             _replace_imported(original, replacement)
 
 
-def _replace_imported(original, replacement) -> None:
+def _replace_imported(original: Callable, replacement: Callable) -> None:
     """Put the replacement wherever Ultralytics has imported the original by name already."""
     for module_name, module in list(sys.modules.items()):
         if module_name.startswith("ultralytics") and getattr(module, "__dict__", {}).get(original.__name__) is original:
