@@ -73,7 +73,7 @@ def test_the_onnx_file_of_a_model_straight_from_its_yaml_passes(model, simplify,
     exported = export(model, imgsz=96, dynamic=True, simplify=simplify, verbose=False)
     assert len(exported.comparisons) == 4
     assert {shape[0] for shape in (comparison.shape for comparison in exported.comparisons)} == {1, 3}
-    assert all(comparison.feature_maps <= 2e-5 for comparison in exported.comparisons)  # a fifth of what is allowed
+    assert all(comparison.feature_maps <= 5e-5 for comparison in exported.comparisons)  # half of what is allowed
     assert all(comparison.worst.share <= 0.5 for comparison in exported.comparisons)
     if "rtdetr" not in model:
         assert {node.op_type for node in nodes(onnx.load(exported.file).graph)} & FORBIDDEN == set()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from ultralytics import YOLO
+from ultralytics import RTDETR, YOLO
+from ultralytics.engine.model import Model
 from ultralytics.nn.autobackend import AutoBackend
 
 from yolo_attn.deploy import boxes, parity
@@ -19,7 +20,7 @@ CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
 
 
 def export(
-    model: "str | Path | YOLO",
+    model: str | Path | Model,
     format: str = "onnx",
     verify: bool = True,
     images: Sequence[str | Path] = (),
@@ -42,7 +43,7 @@ def export(
         FileNotFoundError: The model or an image is missing.
         ValueError: The model or an image cannot be read, or the stock export fails.
     """
-    yolo = model if isinstance(model, YOLO) else open_model(model)
+    yolo = model if isinstance(model, Model) else open_model(model)
     _require_images(yolo, images)
     file = _stock_export(yolo, format, **arguments)
     about = metadata(file)
@@ -90,7 +91,7 @@ def compare(
     network = reference(network, bool(metadata(file).get("end2end")))
     in_float32 = tolerance is not parity.HALF
     factor = parity.strength(network, shapes[0]) if in_float32 else 1.0  # halves end at 65,504
-    strengths = (factor,) if factor == 1 else (factor, 100 * factor)  # the last level of a head responds last
+    strengths = (1.0,) if factor == 1 else (1.0, factor)
     maps_of = open_feature_maps(network, file) if file.suffix == ".onnx" and in_float32 else lambda _images: []
     comparisons = []
     for shape in shapes:
@@ -140,7 +141,7 @@ def metadata(file: Path) -> dict:
     return {**about, "imgsz": tuple(int(side) for side in about["imgsz"])}
 
 
-def open_model(model: str | Path) -> YOLO:
+def open_model(model: str | Path) -> Model:
     """Open a checkpoint or a model YAML.
 
     Raises:
@@ -151,14 +152,14 @@ def open_model(model: str | Path) -> YOLO:
     if Path(model).is_dir() or Path(model).suffix not in (".pt", ".yaml", ".yml"):
         raise ValueError(f"{model}: {'a folder' if Path(model).is_dir() else 'no model that torch can run'}; {rule}")
     try:
-        return YOLO(str(model))
+        return (RTDETR if "rtdetr" in Path(model).stem.lower() else YOLO)(str(model))  # as the stock command chooses
     except FileNotFoundError as error:
         raise FileNotFoundError(f"{model}: not there; {rule}") from error
     except Exception as error:  # a damaged file can raise anything: KeyError, EOFError, UnpicklingError, ...
         raise ValueError(f"{model}: cannot be opened as a model ({_first_line(error)}); {rule}") from error
 
 
-def _require_images(yolo: YOLO, images: Sequence[str | Path]) -> None:
+def _require_images(yolo: Model, images: Sequence[str | Path]) -> None:
     if images and yolo.task != "detect":
         raise ValueError(f"export: the model is one for {yolo.task}; boxes on images are compared for detect only")
     missing = [str(image) for image in images if not Path(image).is_file()]
@@ -168,7 +169,7 @@ def _require_images(yolo: YOLO, images: Sequence[str | Path]) -> None:
         read_image(Path(image))  # raises where there is none
 
 
-def _stock_export(yolo: YOLO, format: str, **arguments: object) -> Path:
+def _stock_export(yolo: Model, format: str, **arguments: object) -> Path:
     try:
         return Path(yolo.export(format=format, **arguments))
     except ImportError:
