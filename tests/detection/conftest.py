@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="session")
 def awaken():
-    return parity_matrix.awaken
+    return parity_matrix.randomise_weights
 
 
 @pytest.fixture(scope="session")
@@ -29,7 +29,7 @@ def detector(tmp_path_factory) -> Path:
     (folder / "yolov5n-ema.yaml").write_text(yaml.safe_dump({**text, "nc": len(NAMES)}))
     torch.manual_seed(0)
     yolo = YOLO(folder / "yolov5n-ema.yaml")
-    parity_matrix.awaken(yolo.model)
+    parity_matrix.randomise_weights(yolo.model)
     yolo.model.names = dict(enumerate(NAMES))
     yolo.save(folder / "detector.pt")
     return folder / "detector.pt"

@@ -2,7 +2,7 @@
 
 import typer
 
-from yolo_attn.cli import bench, classifiers, deploy, models, visdrone
+from yolo_attn.cli import bench, classifiers, deploy, export, models, quantize, visdrone
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2]
@@ -15,7 +15,8 @@ for verb in (
     bench.bench,
     classifiers.rotation,
     classifiers.scales,
-    deploy.export,
+    export.export,
+    quantize.quantize,
     deploy.predict,
 ):
     app.command()(verb)
