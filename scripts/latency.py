@@ -21,7 +21,7 @@ from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml.rows import strip
+from yolo_attn.model_yaml.edit import strip
 
 CFG = Path(__file__).parents[1] / "cfg"
 CHANNELS, SIDE = 256, 40  # P4 of yolov5s at 640 px

@@ -7,7 +7,7 @@ key and shape happen to agree. Weights are random: only keys, shapes and rows ma
 import yaml
 from ultralytics.nn.tasks import DetectionModel
 
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.alignment import agree, plan
 from yolo_attn.plugin.files import find
 
@@ -58,10 +58,10 @@ def main() -> None:
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for family, scale, at in CASES:
         text = find(f"{family}.yaml").read_text(encoding="utf-8")
-        changed = rows.insert_all(text, ["EMA"], [at])
+        changed = edit.insert_all(text, ["EMA"], [at])
         print(line(f"{family}{scale}, EMA at {at}", model(text, scale), model(changed, scale)), flush=True)
     text = find("yolov5.yaml").read_text(encoding="utf-8")
-    changed = rows.insert_all(text, ["EMA"], ["backbone-end"])
+    changed = edit.insert_all(text, ["EMA"], ["backbone-end"])
     print(
         line("yolov5s, EMA at backbone-end, 10 classes of 80", model(text, "s"), model(changed, "s", nc=10)), flush=True
     )

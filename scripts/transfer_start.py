@@ -12,7 +12,8 @@ import typer
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
+from yolo_attn.plugin.files import find
 
 LAYERS = ("EMA", "CA", "CBAM", "ECA", "SA:8")  # the finest map of yolov5n is too narrow for 64 groups
 DATA = {"data": "aerial-demo.yaml", "imgsz": 416, "device": "cpu", "plots": False, "verbose": False, "workers": 1}
@@ -21,7 +22,7 @@ DATA = {"data": "aerial-demo.yaml", "imgsz": 416, "device": "cpu", "plots": Fals
 def transferred(layer: str, place: str, weights: Path, folder: Path) -> YOLO:
     """yolov5n with the layer at the place and the weights of the checkpoint."""
     file = folder / f"yolov5n-{layer.replace(':', '-')}-{place}.yaml"
-    file.write_text(rows.insert_all(rows.find("yolov5.yaml").read_text(), [layer], [place]))
+    file.write_text(edit.insert_all(find("yolov5.yaml").read_text(), [layer], [place]))
     names = YOLO(weights).names
     file.write_text(file.read_text().replace("nc: 80", f"nc: {len(names)}"))
     return YOLO(file, verbose=False).load(weights)

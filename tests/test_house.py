@@ -23,6 +23,7 @@ ALLOWED = {
     "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
     "checking": {
         "torch",
+        "torchvision",
         "yaml",
         "ultralytics",
         "yolo_attn.layers",

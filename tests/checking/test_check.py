@@ -57,7 +57,7 @@ def test_nothing_is_found_in_a_right_model():
         ("EMA, [8]", "EMA, [a]", "error: row 2: does not build: 'a' does not fit factor of EMA(factor: int = 32)"),
         ("[[-1, 2]", "[[-1, 9]", "error: row 5: Concat reads row 9, which is not a row before it"),
         ("[[-1, 2]", "[[-7, 2]", "error: row 5: Concat reads row -7, which is not a row before it"),
-        ("[[-1, 2]", "[[-1, 0]", "error: row 5: Concat joins maps of unequal strides (row 4: 4, row 0: 2)"),
+        ("[[-1, 2]", "[[-1, 0]", "error: row 5: Concat joins feature maps of unequal strides (row 4: 4, row 0: 2)"),
         ("[-1, 1, Conv, [128, 3, 2]] # 3", "[-1, 1, Conv, [128, 3, 2, 1, 7]] # 3", "error: does not build: "),
     ],
     ids=lambda value: None if value is None else value[:40],

@@ -31,6 +31,6 @@ def main() -> None:
     """Run the command; bad input ends in one line on standard error and exit code 2."""
     try:
         app()
-    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
+    except (ImportError, OSError, ValueError) as error:
         typer.echo(f"yolo-attn: {error}", err=True)
         raise SystemExit(2) from None

@@ -3,7 +3,7 @@
 from contextvars import ContextVar
 from pathlib import Path
 
-from yolo_attn.model_yaml.rows import SCALED_NAME
+from yolo_attn.model_yaml.scale import SCALED_NAME
 
 PACKAGE = Path(__file__).parents[1]
 SHIPPED = PACKAGE if (PACKAGE / "cfg").is_dir() else PACKAGE.parent  # a wheel carries cfg/ and data/ inside the package

@@ -19,7 +19,7 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml.rows import suggestion
+from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.networks import registry as networks
 
 UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
