@@ -22,7 +22,7 @@ OTHER_SCALES = re.compile(r"(?m)^  [smlx]: .*\n")
 ODD_TOKENS = [
     "null", "1.0", "0x1", "0_6", "06", "-0", "+1", "1:30", ".nan", ".inf", "1e9", "99999999999999999999", "true", '"4"', "''", "[]", "{}",
     "[[]]", "[-1]", "[[-1],6]", "{a:1}", "3x3", "*a", "&a", "!!int", "!!python/name:os.system", "<<", ":", "-", "--", "---", "...", "#",
-    "|", ">", "%", "@", "`", "\x00", "\x07", "\ufeff", "\u2028", "é", "EMA", "EMA(32)", "ECA", "nc", "ch", "self", "d", "m", "scales", "head",
+    "|", ">", "%", "@", "`", "\x00", "\x07", "\ufeff", "\u2028", "é", "EMA", "EMA(32)", "ECA", "nc", "ch", "self", "d", "m", "scales",
     "torch_safe_load", "nn.Module", "nn.functional", "torchvision.ops.nms", "DetectionModel", "TorchVision", "__import__('os').getcwd()",
 ]
 # fmt: on

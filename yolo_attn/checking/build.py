@@ -47,8 +47,9 @@ def _failures(model: Mapping, rows: Sequence[Row], scale: str) -> list[tuple[int
             layers, _ = tasks.parse_model(_without_downloads(model, scale), model.get("channels", 3), verbose=False)
             return list(_shape_errors(layers, rows, model.get("channels", 3)))
     except Exception as error:  # stock modules raise anything on arguments that do not suit them
-        row, message = re.match(r"(?:model, row (\d+) )?(?:`.*?`: )?(.*)", str(error).strip(), re.DOTALL).groups()
-        return [(row and int(row), f"does not build: {_first_line(message) or type(error).__name__}")]
+        place = re.match(r"model, row (\d+) (?:`.*?`: )?", str(error).strip())
+        message = str(error).strip()[place.end() if place else 0 :]
+        return [(int(place[1]) if place else None, f"does not build: {_first_line(message) or type(error).__name__}")]
 
 
 @contextmanager
@@ -82,7 +83,7 @@ def _without_downloads(model: Mapping, scale: str) -> dict:
 def _shape_errors(layers: nn.Sequential, rows: Sequence[Row], channels: int) -> Iterator[tuple[int, str]]:
     """Rows that cannot read what their sources give; the walk ends at the first, whose output has no shape."""
     image, text = torch.empty(2, channels, IMAGE_SIZE, IMAGE_SIZE), torch.empty(2, *TEXT_FEATURES)
-    outputs = []
+    outputs: list = []
     for layer, row in zip(list(layers)[:-1], rows, strict=False):
         sources = [outputs[source] if source >= 0 else image for source in row.sources]
         sizes = [entry.shape[-1] for entry in sources if isinstance(entry, torch.Tensor)]

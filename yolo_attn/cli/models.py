@@ -48,9 +48,10 @@ def insert(
     with _error_names(base):
         chosen = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
         changed = edit.insert_all(text, chosen, at)
-        if scale_of(Path(base).name) and not scale_of(output.name):
-            changed = with_default_scale(changed, scale_of(Path(base).name))  # my.yaml, made of yolov5s.yaml, is s too
-        _refuse_errors(changed, output, scale_of(output.name) or scale_of(Path(base).name))
+        scale = scale_of(Path(base).name)
+        if scale and not scale_of(output.name):
+            changed = with_default_scale(changed, scale)  # my.yaml, made of yolov5s.yaml, is s too
+        _refuse_errors(changed, output, scale_of(output.name) or scale)
     _write(output, changed)
     modules = [row.module for row in rows.parse(text)]
     for role in at:

@@ -1,6 +1,7 @@
 """The text of a model YAML as data, and as nodes that know their positions in the text."""
 
 from copy import deepcopy
+from typing import Any
 
 import yaml
 
@@ -9,7 +10,7 @@ SECTIONS = ("backbone", "head")  # the order in which Ultralytics counts rows, w
 UNREADABLE = (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError)
 
 
-def load(text: str) -> tuple[dict, dict[str, yaml.Node]]:
+def load(text: str) -> tuple[dict[str, Any], dict[str, yaml.CollectionNode]]:
     """The data of a model YAML, and the node of each top-level key.
 
     Raises:
@@ -21,7 +22,7 @@ def load(text: str) -> tuple[dict, dict[str, yaml.Node]]:
         root = loader.get_single_node()
         nodes = _values(root)
         # Constructing moves merged keys (`<<`) into the nodes, which are to keep what the text says.
-        data = loader.construct_document(deepcopy(root) if "<<" in text else root) if root else None
+        data: Any = loader.construct_document(deepcopy(root) if "<<" in text else root) if root else None
     except UNREADABLE as error:
         raise ValueError(f"not a YAML file: {' '.join(str(error).split()) or type(error).__name__}") from error
     finally:
@@ -36,7 +37,7 @@ def load(text: str) -> tuple[dict, dict[str, yaml.Node]]:
     return data, nodes
 
 
-def _values(root: yaml.Node | None) -> dict[str, yaml.Node]:
+def _values(root: yaml.Node | None) -> dict[str, yaml.CollectionNode]:
     if not isinstance(root, yaml.MappingNode):
         return {}
     return {key.value: value for key, value in root.value if isinstance(key, yaml.ScalarNode)}

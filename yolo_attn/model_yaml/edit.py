@@ -45,8 +45,8 @@ def insert(text: str, after: int, layer: str, args: Sequence = ()) -> str:
     def source(row: int) -> int:
         return new if row == after else index(row)
 
-    row = f"[-1, 1, {layer}, [{', '.join(map(str, args))}]]"
-    changed = _edited(text, [*_renumbering(rows, index, source), _addition(text, rows[after], row)])
+    written = f"[-1, 1, {layer}, [{', '.join(map(str, args))}]]"
+    changed = _edited(text, [*_renumbering(rows, index, source), _addition(text, rows[after], written)])
     expected = _wiring(rows, source)
     _require_rows(changed, [*expected[:new], (layer, [after]), *expected[new:]])
     if _without(changed, new) != text:
@@ -122,7 +122,7 @@ def _renumbering(rows: Sequence[Row], index: Callable[[int], int], source: Calla
         for span, entry, old in zip(row.at.sources, row.references, row.sources, strict=True):
             if old >= 0:  # the image stays -1 from the first row; a reference that counts back goes on counting back
                 yield *span, str(source(old) if entry >= 0 else source(old) - moved)
-        if row.at.number and row.comment_number + moved - row.index >= 0:
+        if row.at.number and row.comment_number is not None and row.comment_number + moved - row.index >= 0:
             yield *row.at.number, str(row.comment_number + moved - row.index)
 
 
@@ -151,7 +151,8 @@ def _removal(text: str, rows: Sequence[Row], removed: int) -> Edit:
     newline = NEWLINE.match(text, line_end)
     if newline:
         return line_start, newline.end(), ""
-    return line_start - len(re.search(r"(?:\r\n|\r|\n|)$", text[:line_start])[0]), line_end, ""
+    before = text[:line_start]
+    return len(before.removesuffix("\n").removesuffix("\r")), line_end, ""
 
 
 def _layer_arguments(row: Row) -> Iterator[Edit]:

@@ -165,13 +165,14 @@ def _end(node: yaml.Node) -> int:
 
 def _next_token(text: str, after: int) -> int:
     """Where the next thing stands that is no blank and no comment: behind a row, the dash of the next."""
-    return re.compile(r"(?:\s|#[^\r\n]*)*").match(text, after).end()
+    blank = re.compile(r"(?:\s|#[^\r\n]*)*").match(text, after)
+    return blank.end() if blank else after
 
 
 def _comment_number(text: str, after: int) -> Span | None:
     comment = COMMENT.match(text, after)
-    number = comment and ROW_NUMBER.search(comment[1])
-    if not number:
+    number = ROW_NUMBER.search(comment[1]) if comment else None
+    if not comment or not number:
         return None
-    start, end = number.span(number.lastindex)
+    start, end = number.span(number.lastindex or 0)
     return comment.start(1) + start, comment.start(1) + end

@@ -33,7 +33,7 @@ def with_default_scale(text: str, scale: str) -> str:
     text = without_default_scale(text)
     data, nodes = document.load(text)
     scales, node = data.get("scales"), nodes.get("scales")
-    if not scales:
+    if not scales or not node:
         return text
     if not isinstance(scales, dict) or scale not in scales:
         raise ValueError(f"there is no scale {scale!r} in this model's scales: {', '.join(map(str, scales))}")
@@ -46,7 +46,7 @@ def with_default_scale(text: str, scale: str) -> str:
     else:
         key = node.value[0][0].start_mark
         position = key.index - key.column
-        newline = re.search(r"\r\n|\r|\n", text)[0]
+        newline = next(iter(re.findall(r"\r\n|\r|\n", text)), "\n")
         changed = f"{text[:position]}{' ' * key.column}{merged} {NOTE}{newline}{text[position:]}"
     if not _is_default(changed, scale) or without_default_scale(changed) != text:
         raise ValueError("the table of scales is written in a way that cannot be edited; write one scale a line")
