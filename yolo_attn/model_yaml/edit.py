@@ -67,10 +67,10 @@ def insert_all(text: str, layers: Sequence[str], at: Sequence[str | int]) -> str
     """
     chosen = []
     for layer in layers:
-        name, _, args = layer.partition(":")
+        name, _, written = layer.partition(":")
         if name not in LAYERS:
             raise ValueError(f"there is no layer {name}{suggestion(name) or '; known are ' + ', '.join(LAYERS)}")
-        chosen.append((name, [part.strip() for part in args.split(",") if part.strip()]))
+        chosen.append((name, [part.strip() for part in written.split(",") if part.strip()]))
     for after in sorted({row for role in at for row in places(text, role)}, reverse=True):
         for name, args in reversed(chosen):
             text = insert(text, after, name, args)
