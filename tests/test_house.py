@@ -34,6 +34,7 @@ ALLOWED = {
     },
     "checking": {
         "torch",
+        "torchvision",
         "yaml",
         "ultralytics",
         "yolo_attn.layers",

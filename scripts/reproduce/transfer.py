@@ -18,7 +18,7 @@ from ultralytics.data.utils import check_det_dataset
 from ultralytics.nn.tasks import DetectionModel
 
 from scripts import results
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.renumbering import renumbered
 from yolo_attn.plugin.weights import transfer
@@ -69,7 +69,7 @@ def text(name: str) -> str:
 
 
 def inserted(family: str, layer: str, place: str) -> str:
-    return rows.insert_all(text(family), [layer], [place])
+    return edit.insert_all(text(family), [layer], [place])
 
 
 def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:

@@ -14,7 +14,7 @@ from ultralytics.nn.tasks import DetectionModel
 
 import yolo_attn
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.alignment import align
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
@@ -53,7 +53,7 @@ def outputs(model: DetectionModel) -> torch.Tensor:
 @pytest.mark.parametrize("at", PLACES, ids="+".join)
 @pytest.mark.parametrize("family", FAMILIES)
 def test_every_tensor_of_the_source_arrives_and_the_rest_of_the_network_computes_the_same(family, at):
-    source, target = detector(text_of(family)), detector(rows.insert_all(text_of(family), ["EMA:8", "ECA"], at), seed=1)
+    source, target = detector(text_of(family)), detector(edit.insert_all(text_of(family), ["EMA:8", "ECA"], at), seed=1)
     carried = yolo_attn.transfer(source, target)
     assert carried.carried_tensors == carried.source_tensors == len(source.state_dict())
     assert carried.unmatched == ()
@@ -64,7 +64,7 @@ def test_every_tensor_of_the_source_arrives_and_the_rest_of_the_network_computes
 @pytest.mark.parametrize("family", FAMILIES)
 def test_with_other_classes_only_the_classification_branch_stays_behind(family):
     source = detector(text_of(family))
-    target = detector(rows.insert_all(text_of(family), ["EMA:8"], ["neck"]), nc=7, seed=1)
+    target = detector(edit.insert_all(text_of(family), ["EMA:8"], ["neck"]), nc=7, seed=1)
     given = source.state_dict()
     head = len(source.model) - 1
     yolo_attn.transfer(source, target)
@@ -110,16 +110,16 @@ def attention_pairs(source: list[str], source_at: list[str], target: list[str], 
     """(source row, target row) of the attention layers of two yolov5n."""
     text = text_of("v5/yolov5")
     models = (
-        detector(rows.insert_all(text, source, source_at)),
-        detector(rows.insert_all(text, target, target_at), seed=1),
+        detector(edit.insert_all(text, source, source_at)),
+        detector(edit.insert_all(text, target, target_at), seed=1),
     )
     return [(a, b) for a, b in align(*models) if type(models[0].model[a]) in LAYERS.values()]
 
 
 def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_place():
     text = text_of("v5/yolov5")
-    source = detector(rows.insert_all(text, ["EMA:8", "CA"], ["backbone-end"]))
-    target = detector(rows.insert_all(text, ["ECA", "EMA:8"], ["backbone-end", "neck"]), seed=1)
+    source = detector(edit.insert_all(text, ["EMA:8", "CA"], ["backbone-end"]))
+    target = detector(edit.insert_all(text, ["ECA", "EMA:8"], ["backbone-end", "neck"]), seed=1)
     carried = yolo_attn.transfer(source, target)
     assert [(a, b) for a, b in carried.matched if type(source.model[a]) in LAYERS.values()] == [(9, 10)]
     for key, value in source.model[9].state_dict().items():
@@ -153,7 +153,7 @@ def test_attention_on_the_image_itself_pairs_off():
 @pytest.mark.parametrize(("source", "target"), [("yolov5", "yolov5"), ("yolov5-ema", "yolov5-ema")])
 def test_models_of_the_same_rows_load_as_ever(source, target, caplog):
     texts = [
-        text_of("v5/yolov5") if name == "yolov5" else rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"])
+        text_of("v5/yolov5") if name == "yolov5" else edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"])
         for name in (source, target)
     ]
     ours, stock = detector(texts[1], seed=1), detector(texts[1], seed=1)
@@ -177,7 +177,7 @@ def logged(caplog):
 def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
     source, target = (
         detector(text_of("v5/yolov5")),
-        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1),
+        detector(edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1),
     )
     with logged(caplog):
         target.load(source)
@@ -189,7 +189,7 @@ def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
 def test_a_transfer_that_carries_little_warns(caplog):
     source, target = (
         detector(text_of("v8/yolov8")),
-        detector(rows.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1),
+        detector(edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1),
     )
     with logged(caplog):
         target.load(source)

@@ -16,7 +16,7 @@ from ultralytics.nn import tasks
 
 import yolo_attn
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit, places
 from yolo_attn.plugin import parse_model
 from yolo_attn.plugin.parser import with_attention_rows
 
@@ -64,8 +64,8 @@ def sum_of_sources():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_row_takes_its_width_from_its_source_in_every_stock_family_and_scale(name, scale):
     text = (STOCK / f"{name}.yaml").read_text()
-    for after in reversed(rows.places(text, "backbone-end") + rows.places(text, "neck")):
-        text = rows.insert(text, after, "CBAM")
+    for after in reversed(places.places(text, "backbone-end") + places.places(text, "neck")):
+        text = edit.insert(text, after, "CBAM")
     with torch.device("meta"):
         model = build(model_dict(text, scale))
     outputs, widths = [], {}
@@ -82,8 +82,8 @@ def test_a_row_takes_its_width_from_its_source_in_every_stock_family_and_scale(n
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_stock_model_with_a_row_of_ours_runs_forward(name):
     text = (STOCK / f"{name}.yaml").read_text()
-    for after in reversed(rows.places(text, "backbone-end")):
-        text = rows.insert(text, after, "ECA")
+    for after in reversed(places.places(text, "backbone-end")):
+        text = edit.insert(text, after, "ECA")
     model = tasks.guess_model_task(model_dict(text))
     classes = {
         "detect": "Detection",

@@ -23,7 +23,7 @@ from ultralytics.nn.tasks import BaseModel, DetectionModel
 
 import yolo_attn
 from tests.stock_loads_worker import built, digest, loaded
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
 from yolo_attn.plugin import weights
 from yolo_attn.plugin.files import find, is_shipped
 from yolo_attn.plugin.renumbering import STOCK_WIDENS_CLASS_BRANCHES
@@ -290,7 +290,7 @@ def test_class_scores_moved_by_name_keep_the_count_right():
 
 def test_a_big_new_attention_layer_is_no_reason_to_doubt_the_family(tmp_path, caplog):
     path = tmp_path / "gam.yaml"
-    path.write_text(rows.insert_all(find("yolov5.yaml").read_text(encoding="utf-8"), ["GAM"], ["stages", "neck"]))
+    path.write_text(edit.insert_all(find("yolov5.yaml").read_text(encoding="utf-8"), ["GAM"], ["stages", "neck"]))
     source, target = detector("yolov5n.yaml"), DetectionModel({**yaml.safe_load(path.read_text()), "scale": "n"})
     with logged(caplog):
         carried = yolo_attn.transfer(source, target)

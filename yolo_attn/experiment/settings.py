@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from yolo_attn.experiment.control import control, has_attention
+from yolo_attn.model_yaml.control import control, has_attention
 from yolo_attn.plugin.files import find
 from yolo_attn.storage import atomic_write
 

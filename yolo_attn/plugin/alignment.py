@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import nn
 
+from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.networks import registry as networks
 
 PROBE = 128  # height and width in pixels of the image that measures strides; a multiple of every stride in use
 # Ultralytics' models and their rows. torch types every attribute of a module as a tensor or a module, which would fit none of theirs.
@@ -34,7 +34,7 @@ def is_attention(row: Model) -> bool:
 
 def has_plugin_rows(model: Model) -> bool:
     """Whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
-    return any(is_attention(row) or _row_type(row)[0].__module__ in networks.HOMES.values() for row in model.model)
+    return any(is_attention(row) or _row_type(row)[0].__module__ in networks.MODULES.values() for row in model.model)
 
 
 def same_rows(source: Model, target: Model) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 from ultralytics.utils import checks
 
-from yolo_attn.model_yaml.rows import SCALED_NAME
+from yolo_attn.model_yaml.scale import SCALED_NAME
 
 SUFFIXES = (".yaml", ".yml")
 

@@ -13,7 +13,7 @@ from ultralytics.nn import tasks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS, is_multi_source
-from yolo_attn.model_yaml.rows import suggestion
+from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.plugin.arguments import fitted
 from yolo_attn.plugin.network_rows import check_position, check_reads_no_network, index_arguments

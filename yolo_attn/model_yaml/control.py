@@ -2,7 +2,7 @@
 
 from yolo_attn.layers import LAYERS
 from yolo_attn.layers.pointwise_control import PointwiseControl
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml.rows import Row, parse
 
 NAME = PointwiseControl.__name__
 
@@ -15,24 +15,25 @@ def control(text: str) -> str:
     Raises:
         ValueError: The model has none of our layers, or one that a single convolution cannot stand for.
     """
-    lines = text.splitlines(keepends=True)
-    ours = [row for row in rows.parse(text) if row.module in LAYERS and row.module != NAME]
-    if not ours:
+    rows = _attention_rows(text)
+    if not rows:
         raise ValueError("there is no attention layer in this model, so it has no control")
-    for row in ours:
-        if getattr(LAYERS[row.module], "multi_source", False) or hasattr(LAYERS[row.module], "out_channels"):
+    for row in reversed(rows):
+        layer = LAYERS[row.module]
+        if getattr(layer, "multi_source", False) or hasattr(layer, "out_channels"):
             raise ValueError(
                 f"row {row.index}: {row.module} joins several rows or changes the width; it has no control"
             )
-        line = lines[row.line].rstrip("\r\n")
-        match = rows.ROW_LINE.fullmatch(line)
-        written = ", ".join(map(str, [row.module, *row.args]))
-        comment = f" {match['comment']}" if match["comment"] else ""
-        changed = f"{match['head']}{match['sources']}, {row.repeats}, {NAME}, [{written}]]{comment}"
-        lines[row.line] = lines[row.line].replace(line, changed)
-    return "".join(lines)
+        (name_start, name_end), (args_start, args_end) = row.at.module, row.at.args
+        args = ", ".join([row.module, *(text[start:end] for start, end in row.at.each_arg)])
+        text = f"{text[:name_start]}{NAME}{text[name_end:args_start]}[{args}]{text[args_end:]}"
+    return text
 
 
 def has_attention(text: str) -> bool:
     """Whether a model YAML has a row that `control` replaces."""
-    return any(row.module in LAYERS and row.module != NAME for row in rows.parse(text))
+    return bool(_attention_rows(text))
+
+
+def _attention_rows(text: str) -> list[Row]:
+    return [row for row in parse(text) if row.module in LAYERS and row.module != NAME]

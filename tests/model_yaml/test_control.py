@@ -6,10 +6,10 @@ import yaml
 from ultralytics.nn import tasks
 
 from yolo_attn.checking.check import check
-from yolo_attn.experiment.control import control, has_attention
 from yolo_attn.layers import LAYERS
 from yolo_attn.layers.pointwise_control import PointwiseControl
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit, rows
+from yolo_attn.model_yaml.control import control, has_attention
 from yolo_attn.plugin.files import find
 
 
@@ -69,7 +69,7 @@ def test_every_attention_row_and_no_other_is_replaced(name):
 def test_a_model_and_its_control_differ_by_less_than_two_in_a_hundred_of_the_attention():
     text = find("yolov5s-p2-cbam.yaml").read_text(encoding="utf-8")
     counts = []
-    for version in (text, control(text), rows.strip(text)):
+    for version in (text, control(text), edit.strip(text)):
         with torch.device("meta"):
             network, _ = tasks.parse_model({**yaml.safe_load(version), "nc": 10, "scale": "s"}, 3, verbose=False)
         counts.append(parameters(network))
