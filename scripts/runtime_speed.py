@@ -14,13 +14,16 @@ import ultralytics
 from measuring import commit, processor
 from ultralytics import YOLO
 
-from yolo_attn.detection.runtime import Found, Predictor, Settings, cores
-from yolo_attn.detection.sources import files, read_image
+from yolo_attn.detection.detector import cores
+from yolo_attn.detection.onnx_detector import OnnxDetector
+from yolo_attn.detection.presets import DetectionSettings
+from yolo_attn.detection.sources import files, pictures, read_image
+from yolo_attn.detection.stream import DetectedPicture, detect_stream
 
 file, folder = sys.argv[1:3]
 rounds = int(sys.argv[3]) if len(sys.argv) > 3 else 11
 size = int(sys.argv[4]) if len(sys.argv) > 4 else None
-one, many = Predictor(file, Settings(size)), Predictor(file, Settings(size), at_once=cores())
+one, many = OnnxDetector(file, DetectionSettings(size)), OnnxDetector(file, DetectionSettings(size), at_once=cores())
 size = size or max(one.imgsz)
 paths = files(folder)
 stock = YOLO(file, task="detect")
@@ -31,8 +34,9 @@ def stock_folder():
     return sum(len(result.boxes) for result in stock.predict(folder, stream=True, **stock_settings))
 
 
-def our_folder(predictor):
-    return sum(len(found.detections) for found in predictor.stream(folder) if isinstance(found, Found))
+def our_folder(detector):
+    results = detect_stream(detector, pictures(paths))
+    return sum(len(result.detections) for result in results if isinstance(result, DetectedPicture))
 
 
 def timed(function, *arguments) -> float:
@@ -43,12 +47,12 @@ def timed(function, *arguments) -> float:
 
 ways = {
     "folder: `YOLO(file).predict(folder, stream=True)`": stock_folder,
-    f"folder: `Predictor(file, at_once={cores()}).stream(folder)`": lambda: our_folder(many),
-    "folder: `Predictor(file).stream(folder)`": lambda: our_folder(one),
+    f"folder: `detect_stream(OnnxDetector(file, at_once={cores()}), ...)`": lambda: our_folder(many),
+    "folder: `detect_stream(OnnxDetector(file), ...)`": lambda: our_folder(one),
     "one by one: `YOLO(file).predict(path)`": lambda: sum(
         len(stock.predict(str(path), **stock_settings)[0].boxes) for path in paths
     ),
-    "one by one: `Predictor(file)([image])`": lambda: sum(len(one([read_image(path)])[0]) for path in paths),
+    "one by one: `OnnxDetector(file)([image])`": lambda: sum(len(one([read_image(path)])[0]) for path in paths),
 }
 boxes = {way(): name for name, way in ways.items()}  # warms up, too
 if len(boxes) > 1:

@@ -33,7 +33,7 @@ ALLOWED = {
     "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.processes"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.processes", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "detection/visdrone_detector": {"ultralytics", "yolo_attn.visdrone"},  # the torch detector
+    "detection/torch_detector": {"numpy", "torch", "ultralytics"},  # the torch detector
     "deploy": {
         "numpy",
         "torch",
@@ -94,8 +94,10 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
     "demo",
-    "detection.runtime",
+    "detection.opening",
+    "detection.onnx_detector",
     "detection.predict",
+    "detection.visdrone_predict",
 ]
 FILES = [
     path

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from yolo_attn.detection.detections import Detections, visdrone_categories
-from yolo_attn.detection.draw import draw
+from yolo_attn.detection.drawing import draw_boxes
+from yolo_attn.detection.onnx_detector import OnnxDetector
 from yolo_attn.detection.predict import Outputs, predict
-from yolo_attn.detection.runtime import Predictor
 from yolo_attn.visdrone.annotations import NAMES, read
 
 PROGRAM = (
@@ -37,7 +37,7 @@ def folder(tmp_path_factory, pictures) -> Path:
 
 
 def test_the_command_runs_without_torch_and_ultralytics(exported, folder, tmp_path):
-    arguments = ["predict", "--onnx", str(exported["dynamic"]), "--source", str(folder), "--out", "out", "--draw"]
+    arguments = ["predict", "--model", str(exported["dynamic"]), "--source", str(folder), "--out", "out", "--draw"]
     code = (
         f"sys.argv = ['yolo-attn', *{[*arguments, '--json', '--visdrone']!r}]; from yolo_attn.cli import main; main()"
     )
@@ -54,7 +54,7 @@ def test_a_blocked_module_would_be_noticed(tmp_path):
 
 
 def test_what_is_written_says_the_same_in_json_and_visdrone_form(exported, folder, tmp_path):
-    predictor = Predictor(exported["dynamic"])
+    predictor = OnnxDetector(exported["dynamic"])
     done = predict(predictor, folder, Outputs(tmp_path, json=True, visdrone=True))
     assert (done.pictures, len(done.unreadable)) == (2, 1)
     entries = json.loads((tmp_path / "detections.json").read_text())
@@ -74,7 +74,7 @@ def test_what_is_written_says_the_same_in_json_and_visdrone_form(exported, folde
 
 def test_json_goes_to_standard_output_without_a_folder_and_is_an_array_even_when_empty(exported, tmp_path, capsys):
     (tmp_path / "broken.jpg").write_bytes(b"")
-    predict(Predictor(exported["dynamic"]), tmp_path, Outputs(json=True))
+    predict(OnnxDetector(exported["dynamic"]), tmp_path, Outputs(json=True))
     assert json.loads(capsys.readouterr().out) == []
 
 
@@ -85,7 +85,7 @@ def test_a_video_is_drawn_frame_by_frame(exported, pictures, tmp_path):
         writer.write(frame)
     writer.release()
     done = predict(
-        Predictor(exported["dynamic"]), tmp_path / "film.avi", Outputs(tmp_path / "out", drawn=True, json=True)
+        OnnxDetector(exported["dynamic"]), tmp_path / "film.avi", Outputs(tmp_path / "out", drawn=True, json=True)
     )
     assert done.pictures == 4
     video = cv2.VideoCapture(str(tmp_path / "out" / "film.mp4"))
@@ -109,7 +109,7 @@ def test_what_cannot_work_is_said_before_anything_is_written(exported, tmp_path,
     for name in names:
         Path("source", name).write_bytes(b"x")
     with pytest.raises((ValueError, FileNotFoundError), match=message):
-        predict(Predictor(exported["fixed"]), "source", outputs)
+        predict(OnnxDetector(exported["fixed"]), "source", outputs)
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(["source", *names])
 
 
@@ -127,7 +127,7 @@ def test_boxes_of_classes_that_visdrone_does_not_have_are_left_out():
 def test_drawing_marks_the_border_and_leaves_the_image_alone():
     image = np.zeros((100, 120, 3), np.uint8)
     found = Detections(np.array([[10, 30, 60, 80]], np.float32), np.float32([0.9]), np.array([0]))
-    drawn = draw(image, found, {0: "car"})
+    drawn = draw_boxes(image, found, {0: "car"})
     assert not image.any()
     assert drawn[80, 20:50].any(1).all() and drawn[40:70, 10].any(1).all()  # the lower and the left edge
     assert not drawn[50:70, 20:50].any() and not drawn[90:].any()

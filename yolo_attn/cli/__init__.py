@@ -2,7 +2,7 @@
 
 import typer
 
-from yolo_attn.cli import bench, classifiers, deploy, models, visdrone
+from yolo_attn.cli import bench, classifiers, deploy, models, predict, visdrone
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2]
@@ -16,7 +16,7 @@ for verb in (
     classifiers.rotation,
     classifiers.scales,
     deploy.export,
-    deploy.predict,
+    predict.predict,
 ):
     app.command()(verb)
 app.add_typer(visdrone.app, name="visdrone")
@@ -31,6 +31,6 @@ def main() -> None:
     """Run the command; bad input ends in one line on standard error and exit code 2."""
     try:
         app()
-    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
+    except (OSError, ImportError, ValueError) as error:
         typer.echo(f"yolo-attn: {error}", err=True)
         raise SystemExit(2) from None

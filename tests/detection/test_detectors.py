@@ -13,7 +13,8 @@ from ultralytics.utils.nms import non_max_suppression
 
 from yolo_attn.detection import nms
 from yolo_attn.detection.letterbox import letterbox
-from yolo_attn.detection.runtime import Found, Predictor, Settings
+from yolo_attn.detection.onnx_detector import OnnxDetector
+from yolo_attn.detection.presets import DetectionSettings
 from yolo_attn.detection.sources import UnreadableError, files, pictures, read_image
 
 PIXELS, SCORE = 0.5, 1e-3
@@ -36,7 +37,7 @@ def assert_same_boxes(found, expected):
 @kinds_of_file
 def test_boxes_are_those_of_ultralytics(exported, pictures, kind, conf):
     paths = files(pictures)
-    predictor = Predictor(exported[kind], Settings(conf=conf, max_det=1000))
+    predictor = OnnxDetector(exported[kind], DetectionSettings(conf=conf, max_det=1000))
     expected = by_ultralytics(exported[kind], paths, imgsz=256, conf=conf, max_det=1000)
     assert max(map(len, expected)) > 50
     for path, boxes in zip(paths, expected, strict=True):
@@ -44,7 +45,7 @@ def test_boxes_are_those_of_ultralytics(exported, pictures, kind, conf):
 
 
 def test_a_file_of_dynamic_size_takes_another_one(exported, photographs):
-    predictor = Predictor(exported["dynamic"], Settings(imgsz=(160, 330)))
+    predictor = OnnxDetector(exported["dynamic"], DetectionSettings(imgsz=(160, 330)))
     expected = by_ultralytics(exported["dynamic"], photographs, imgsz=[160, 352])
     for path, boxes in zip(photographs, expected, strict=True):
         assert_same_boxes(predictor([read_image(path)])[0], boxes)
@@ -53,8 +54,8 @@ def test_a_file_of_dynamic_size_takes_another_one(exported, photographs):
 @pytest.mark.parametrize(("kind", "batch"), [("dynamic", 1), ("dynamic", 4), ("fixed", 1), ("batch3", 1)])
 def test_a_batch_gives_what_its_images_give_alone(exported, pictures, kind, batch):
     images = [read_image(path) for path in files(pictures)]
-    alone = Predictor(exported[kind])
-    together = Predictor(exported[kind], batch=batch)(images)
+    alone = OnnxDetector(exported[kind])
+    together = OnnxDetector(exported[kind], batch=batch)(images)
     for image, found in zip(images, together, strict=True):
         (expected,) = alone([image])
         assert_same_boxes(found, np.c_[expected.boxes, expected.scores, expected.classes])
@@ -63,7 +64,7 @@ def test_a_batch_gives_what_its_images_give_alone(exported, pictures, kind, batc
 def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
     image = read_image(photographs[0])
     place = letterbox(image.shape[:2], (256, 256), None)
-    predictor = Predictor(exported["fixed"], Settings(conf=0.2, max_det=5000, multi_label=True))
+    predictor = OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000, multi_label=True))
     blob = torch.from_numpy(place.apply(image)[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
     output = predictor._session.run(None, {"images": blob.numpy()})[0]
     (expected,) = non_max_suppression(
@@ -71,7 +72,7 @@ def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
     )
     expected[:, :4] = torch.from_numpy(place.undo(expected[:, :4].numpy()))
     (found,) = predictor([image])
-    assert len(found) > len(Predictor(exported["fixed"], Settings(conf=0.2, max_det=5000))([image])[0])
+    assert len(found) > len(OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000))([image])[0])
     assert_same_boxes(found, expected.numpy())
 
 
@@ -89,7 +90,7 @@ def test_files_that_need_no_nms_are_read_as_they_are(tmp_path, monkeypatch, awak
     expected = by_ultralytics(file, photographs, imgsz=128, conf=conf)
     assert len(expected[0])
     for path, boxes in zip(photographs, expected, strict=True):
-        assert_same_boxes(Predictor(file, Settings(conf=conf))([read_image(path)])[0], boxes)
+        assert_same_boxes(OnnxDetector(file, DetectionSettings(conf=conf))([read_image(path)])[0], boxes)
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -103,7 +104,7 @@ def test_suppression_keeps_the_boxes_of_torchvision_also_with_equal_scores(seed)
     apart = torch.from_numpy(boxes) + torch.from_numpy(kinds)[:, None] * 7680.0
     expected = reference_nms(apart, torch.from_numpy(scores), 0.7).tolist()
     assert len(expected) < 300
-    assert nms.suppressed(boxes, scores, kinds, 0.7).tolist() == expected
+    assert nms.suppress(boxes, scores, kinds, 0.7).tolist() == expected
 
 
 @pytest.mark.parametrize(
@@ -136,7 +137,7 @@ def test_a_stream_keeps_the_order_and_goes_on_after_a_picture_that_is_none(expor
     bus = (pictures / "bus.jpg").read_bytes()
     for name, content in zip(names, [bus, b"no image", bus, b""], strict=True):
         (tmp_path / name).write_bytes(content)
-    found = list(Predictor(exported["dynamic"], at_once=2, batch=2).stream(tmp_path))
+    found = list(OnnxDetector(exported["dynamic"], at_once=2, batch=2).stream(tmp_path))
     assert [type(one) for one in found] == [Found, UnreadableError, Found, UnreadableError]
     assert [one.picture.path.name for one in found[::2]] == ["a.jpg", "c.jpg"]
     assert [
@@ -195,7 +196,7 @@ def damaged(source: Path, folder: Path, kind: str) -> Path:
 def test_a_file_that_is_no_detector_gets_one_clear_line(exported, tmp_path, kind, message):
     file = damaged(exported["fixed"], tmp_path, kind)
     with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
-        Predictor(file)
+        OnnxDetector(file)
     assert str(error.value).startswith(str(file))
     assert "\n" not in str(error.value)
 
@@ -210,12 +211,12 @@ def test_a_file_that_is_no_detector_gets_one_clear_line(exported, tmp_path, kind
 )
 def test_settings_that_do_not_fit_are_refused(exported, settings, message):
     with pytest.raises(ValueError, match=message):
-        Predictor(exported["fixed"], Settings(**settings))
+        OnnxDetector(exported["fixed"], DetectionSettings(**settings))
 
 
 def test_an_image_of_another_kind_is_refused(exported):
     with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
-        Predictor(exported["fixed"])([np.zeros((8, 8), np.float32)])
+        OnnxDetector(exported["fixed"])([np.zeros((8, 8), np.float32)])
 
 
 @pytest.mark.slow
@@ -225,7 +226,7 @@ def test_memory_stays_flat_over_two_thousand_images(exported, photographs, tmp_p
         (tmp_path / f"{number:02}.jpg").write_bytes(photographs[number % 2].read_bytes())
     paths = files(tmp_path) * 40
     process, sizes = psutil.Process(), []
-    for number, _ in enumerate(Predictor(exported["dynamic"], at_once=2).stream(pictures(paths))):
+    for number, _ in enumerate(OnnxDetector(exported["dynamic"], at_once=2).stream(pictures(paths))):
         if number % 100 == 99:
             sizes.append(process.memory_info().rss / 2**20)
     assert len(sizes) == 20
