@@ -140,12 +140,6 @@ def test_prepare_takes_no_stray_word_for_a_split(monkeypatch, capsys, small_set)
     assert "Splits go behind --splits" in refused(monkeypatch, capsys, "prepare", "val", "--root", small_set)
 
 
-def test_predict_refuses_a_model_that_is_not_there(monkeypatch, capsys, small_set, tmp_path):
-    images = small_set / splits.FOLDERS["val"] / "images"
-    said = refused(monkeypatch, capsys, "predict", "--model", "gone.pt", "--images", images, "--out", tmp_path / "out")
-    assert said.startswith("yolo-attn: gone.pt: not there")
-
-
 def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_set, tmp_path):
     from ultralytics import YOLO
 

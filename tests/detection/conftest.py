@@ -1,4 +1,4 @@
-"""One small detector with many boxes, exported at dynamic and at fixed size, and pictures to run it on."""
+"""One small detector with many boxes, as a checkpoint and exported at dynamic and at fixed size, and pictures to run it on."""
 
 from pathlib import Path
 
@@ -17,12 +17,7 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def awaken():
-    return parity_matrix.awaken
-
-
-@pytest.fixture(scope="session")
-def detector(tmp_path_factory) -> Path:
+def checkpoint(tmp_path_factory) -> Path:
     """A checkpoint of yolov5n-ema with VisDrone's classes, drawn weights and spread-out scores."""
     folder = tmp_path_factory.mktemp("detector")
     text = yaml.safe_load((ROOT / "cfg" / "yolov5-ema.yaml").read_text())
@@ -36,7 +31,7 @@ def detector(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(detector) -> dict[str, Path]:
+def exported(checkpoint) -> dict[str, Path]:
     """ONNX files of it: dynamic, fixed, and fixed for batches of 3 with height and width apart."""
     found = {}
     for name, arguments in {
@@ -44,7 +39,7 @@ def exported(detector) -> dict[str, Path]:
         "fixed": {"imgsz": 256},
         "batch3": {"imgsz": [192, 256], "batch": 3},
     }.items():
-        file = Path(YOLO(detector).export(format="onnx", verbose=False, **arguments))
+        file = Path(YOLO(checkpoint).export(format="onnx", verbose=False, **arguments))
         found[name] = file.rename(file.with_name(f"{name}.onnx"))
     return found
 

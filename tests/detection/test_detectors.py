@@ -1,21 +1,22 @@
-"""The predictor without torch finds what Ultralytics' predict finds with the same file, and refuses what it cannot run."""
+"""The detector without torch finds what Ultralytics' predict finds with the same file, and refuses what it cannot run."""
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnx
+import parity_matrix
 import pytest
 import torch
-from torchvision.ops import nms as reference_nms
 from ultralytics import YOLO
 from ultralytics.utils.nms import non_max_suppression
 
-from yolo_attn.detection import nms
 from yolo_attn.detection.letterbox import letterbox
 from yolo_attn.detection.onnx_detector import OnnxDetector
+from yolo_attn.detection.opening import open_detector
 from yolo_attn.detection.presets import DetectionSettings
-from yolo_attn.detection.sources import UnreadableError, files, pictures, read_image
+from yolo_attn.detection.sources import UnreadableError, files, read_image
+from yolo_attn.detection.sources import pictures as stream_of
+from yolo_attn.detection.stream import detect_stream
 
 PIXELS, SCORE = 0.5, 1e-3
 kinds_of_file = pytest.mark.parametrize("kind", ["dynamic", "fixed"])
@@ -24,6 +25,10 @@ kinds_of_file = pytest.mark.parametrize("kind", ["dynamic", "fixed"])
 def by_ultralytics(file, paths, **settings) -> list[np.ndarray]:
     model = YOLO(file, task="detect")
     return [model.predict(str(path), verbose=False, **settings)[0].boxes.data.numpy() for path in paths]
+
+
+def rows_of(found) -> np.ndarray:
+    return np.c_[found.boxes, found.scores, found.classes]
 
 
 def assert_same_boxes(found, expected):
@@ -37,18 +42,18 @@ def assert_same_boxes(found, expected):
 @kinds_of_file
 def test_boxes_are_those_of_ultralytics(exported, pictures, kind, conf):
     paths = files(pictures)
-    predictor = OnnxDetector(exported[kind], DetectionSettings(conf=conf, max_det=1000))
+    detector = OnnxDetector(exported[kind], DetectionSettings(conf=conf, max_det=1000))
     expected = by_ultralytics(exported[kind], paths, imgsz=256, conf=conf, max_det=1000)
     assert max(map(len, expected)) > 50
     for path, boxes in zip(paths, expected, strict=True):
-        assert_same_boxes(predictor([read_image(path)])[0], boxes)
+        assert_same_boxes(detector([read_image(path)])[0], boxes)
 
 
 def test_a_file_of_dynamic_size_takes_another_one(exported, photographs):
-    predictor = OnnxDetector(exported["dynamic"], DetectionSettings(imgsz=(160, 330)))
+    detector = OnnxDetector(exported["dynamic"], DetectionSettings(imgsz=(160, 330)))
     expected = by_ultralytics(exported["dynamic"], photographs, imgsz=[160, 352])
     for path, boxes in zip(photographs, expected, strict=True):
-        assert_same_boxes(predictor([read_image(path)])[0], boxes)
+        assert_same_boxes(detector([read_image(path)])[0], boxes)
 
 
 @pytest.mark.parametrize(("kind", "batch"), [("dynamic", 1), ("dynamic", 4), ("fixed", 1), ("batch3", 1)])
@@ -58,30 +63,30 @@ def test_a_batch_gives_what_its_images_give_alone(exported, pictures, kind, batc
     together = OnnxDetector(exported[kind], batch=batch)(images)
     for image, found in zip(images, together, strict=True):
         (expected,) = alone([image])
-        assert_same_boxes(found, np.c_[expected.boxes, expected.scores, expected.classes])
+        assert_same_boxes(found, rows_of(expected))
 
 
 def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
     image = read_image(photographs[0])
     place = letterbox(image.shape[:2], (256, 256), None)
-    predictor = OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000, multi_label=True))
+    detector = OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000, multi_label=True))
     blob = torch.from_numpy(place.apply(image)[..., ::-1].copy()).permute(2, 0, 1)[None] / 255
-    output = predictor._session.run(None, {"images": blob.numpy()})[0]
+    output = detector._session.run(None, {"images": blob.numpy()})[0]
     (expected,) = non_max_suppression(
         torch.from_numpy(output), 0.2, 0.7, multi_label=True, max_det=5000, max_time_img=99
     )
     expected[:, :4] = torch.from_numpy(place.undo(expected[:, :4].numpy()))
-    (found,) = predictor([image])
+    (found,) = detector([image])
     assert len(found) > len(OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000))([image])[0])
     assert_same_boxes(found, expected.numpy())
 
 
 @pytest.mark.parametrize("nms_inside", [False, True], ids=["one-to-one head", "NMS inside the file"])
-def test_files_that_need_no_nms_are_read_as_they_are(tmp_path, monkeypatch, awaken, photographs, detector, nms_inside):
+def test_files_that_need_no_nms_are_read_as_they_are(tmp_path, monkeypatch, photographs, checkpoint, nms_inside):
     monkeypatch.chdir(tmp_path)
-    yolo = YOLO(detector if nms_inside else "yolo26n-ema.yaml")
+    yolo = YOLO(checkpoint if nms_inside else "yolo26n-ema.yaml")
     if not nms_inside:
-        awaken(yolo.model)
+        parity_matrix.awaken(yolo.model)
     yolo.save("one.pt")
     arguments = {"nms": True, "conf": 0.3} if nms_inside else {"nms": False}  # False asks for the head without NMS
     file = YOLO("one.pt").export(format="onnx", imgsz=128, verbose=False, **arguments)
@@ -93,125 +98,109 @@ def test_files_that_need_no_nms_are_read_as_they_are(tmp_path, monkeypatch, awak
         assert_same_boxes(OnnxDetector(file, DetectionSettings(conf=conf))([read_image(path)])[0], boxes)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_suppression_keeps_the_boxes_of_torchvision_also_with_equal_scores(seed):
-    draws = np.random.default_rng(seed)
-    clusters = draws.uniform(0, 600, (60, 2)).repeat(5, 0) + draws.normal(0, 4, (300, 2))
-    halves = draws.uniform(3, 40, (60, 2)).repeat(5, 0) * draws.uniform(0.8, 1.2, (300, 2))
-    boxes = np.concatenate([clusters - halves, clusters + halves], 1).astype(np.float32)
-    scores, kinds = draws.random(300).astype(np.float32), draws.integers(0, 10, 60).repeat(5)
-    scores[::7], boxes[1::9] = scores[0], boxes[1]
-    apart = torch.from_numpy(boxes) + torch.from_numpy(kinds)[:, None] * 7680.0
-    expected = reference_nms(apart, torch.from_numpy(scores), 0.7).tolist()
-    assert len(expected) < 300
-    assert nms.suppress(boxes, scores, kinds, 0.7).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("size", "stride", "shape", "corner", "box"),
-    [  # an image of 640 x 480 at half its size is 320 x 240; 16 rows are missing to 256, 80 to 320
-        ((480, 640), 32, (256, 320), (8, 0), [20, 20, 40, 60]),
-        ((480, 640), None, (320, 320), (40, 0), [20, 20, 40, 60]),
-        ((640, 480), 32, (320, 256), (0, 8), [20, 20, 40, 60]),
-    ],
-)
-def test_letterbox_places_the_image_in_the_middle_and_finds_boxes_again(size, stride, shape, corner, box):
-    place = letterbox(size, (320, 320), stride)
-    assert (place.shape, place.corner) == (shape, corner)
-    padded = place.apply(np.full((*size, 3), 7, np.uint8))
-    assert padded.shape == (*shape, 3)
-    assert (padded[corner], padded[0, 0] if corner != (0, 0) else 0)[0].tolist() == [7, 7, 7]
-    assert padded[0, 0].tolist() == [114, 114, 114]
-    on_padded = np.array(box, np.float32) / 2 + [corner[1], corner[0]] * 2
-    np.testing.assert_allclose(place.undo(on_padded[None].astype(np.float32)), [box], atol=1e-4)
-
-
-def test_an_odd_row_of_padding_goes_below_and_boxes_outside_are_clipped():
-    place = letterbox((95, 100), (100, 100), None)
-    assert (place.corner, place.shape) == ((2, 0), (100, 100))
-    np.testing.assert_array_equal(place.undo(np.array([[-9.0, 0, 200, 99]], np.float32)), [[0, 0, 100, 95]])
-
-
 def test_a_stream_keeps_the_order_and_goes_on_after_a_picture_that_is_none(exported, pictures, tmp_path):
     names = ["a.jpg", "b.jpg", "c.jpg", "d.png"]
     bus = (pictures / "bus.jpg").read_bytes()
     for name, content in zip(names, [bus, b"no image", bus, b""], strict=True):
         (tmp_path / name).write_bytes(content)
-    found = list(OnnxDetector(exported["dynamic"], at_once=2, batch=2).stream(tmp_path))
-    assert [type(one) for one in found] == [Found, UnreadableError, Found, UnreadableError]
-    assert [one.picture.path.name for one in found[::2]] == ["a.jpg", "c.jpg"]
-    assert [
-        str(one).startswith(str(tmp_path / name)) for one, name in zip(found[1::2], ["b.jpg", "d.png"], strict=True)
-    ]
-    assert_same_boxes(found[0].detections, np.c_[(d := found[2].detections).boxes, d.scores, d.classes])
+    detector = OnnxDetector(exported["dynamic"], at_once=2, batch=2)
+    a, b, c, d = detect_stream(detector, stream_of(files(tmp_path)))
+    assert (a.picture.path.name, c.picture.path.name) == ("a.jpg", "c.jpg")
+    assert isinstance(b, UnreadableError) and str(b).startswith(str(tmp_path / "b.jpg"))
+    assert isinstance(d, UnreadableError) and str(d).startswith(str(tmp_path / "d.png"))
+    assert len(a.detections) > 5
+    assert_same_boxes(a.detections, rows_of(c.detections))
 
 
-def test_a_video_gives_its_frames_and_a_broken_one_is_named(tmp_path, photographs):
-    frame = cv2.resize(cv2.imread(str(photographs[1])), (64, 48))
-    writer = cv2.VideoWriter(str(tmp_path / "film.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 48))
-    for _ in range(3):
-        writer.write(frame)
-    writer.release()
-    (tmp_path / "cut.mp4").write_bytes(b"no video")
-    broken, *frames = pictures([tmp_path / "cut.mp4", tmp_path / "film.avi"])
-    assert [(one.frame, one.rate, one.read().shape) for one in frames] == [(n, 10.0, (48, 64, 3)) for n in (1, 2, 3)]
-    with pytest.raises(UnreadableError, match=r"cut\.mp4: no video"):
-        broken.read()
-
-
-def damaged(source: Path, folder: Path, kind: str) -> Path:
-    file = folder / f"{kind}.onnx"
-    content = source.read_bytes()
-    if kind == "cut":
-        file.write_bytes(content[: len(content) // 2])
-    elif kind == "empty":
-        file.write_bytes(b"")
-    elif kind == "text":
-        file.write_bytes(b"no model\n" * 99)
-    elif kind != "missing":
-        model = onnx.load(source)
-        about = {entry.key: entry for entry in model.metadata_props}
-        if kind == "foreign":
-            del model.metadata_props[:]
-        elif kind == "segment":
-            about["task"].value = "segment"
-        else:
-            about["names"].value = "{0: 'car'"
-        onnx.save(model, file)
+def with_metadata(source: Path, file: Path, **entries) -> Path:
+    """A copy of an ONNX file with other metadata; None removes an entry."""
+    model = onnx.load(source)
+    about = {entry.key: entry.value for entry in model.metadata_props} | entries
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {key: value for key, value in about.items() if value is not None})
+    onnx.save(model, file)
     return file
 
 
+def assert_one_line_about(file: Path, message: str, **settings) -> None:
+    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
+        open_detector(file, DetectionSettings(**settings))
+    assert str(error.value).startswith(f"{file}: ")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["bad.onnx", "bad.pt", "bad.torchscript"])
+@pytest.mark.parametrize("kind", ["cut", "empty", "text"])
+def test_a_damaged_model_gets_one_clear_line(exported, checkpoint, tmp_path, name, kind):
+    whole = (checkpoint if name == "bad.pt" else exported["fixed"]).read_bytes()
+    file = tmp_path / name
+    file.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no model\n" * 99}[kind])
+    assert_one_line_about(file, "cannot open it" if kind != "cut" or name != "bad.onnx" else "damaged, cut off")
+
+
+@pytest.mark.parametrize("name", ["gone.onnx", "gone.pt", "folder.onnx", "folder.pt"])
+def test_a_model_that_is_no_file_is_named(tmp_path, name):
+    if "folder" in name:
+        (tmp_path / name).mkdir()
+    assert_one_line_about(
+        tmp_path / name, {"gone": "not there", "folder": "a folder|cannot open it"}[name.split(".")[0]]
+    )
+
+
 @pytest.mark.parametrize(
-    ("kind", "message"),
+    ("kind", "entries", "message"),
     [
-        ("cut", "cannot open it .* damaged, cut off, or no ONNX file"),
-        ("empty", "cannot open it"),
-        ("text", "cannot open it"),
-        ("missing", "not there; give an ONNX file"),
-        ("foreign", "no names, imgsz, stride, task in its metadata"),
-        ("segment", "is a model for segment; this predictor knows detect only"),
-        ("garbled", "its metadata cannot be read"),
+        (
+            "fixed",
+            dict.fromkeys(("names", "imgsz", "stride", "task")),
+            "has no names, imgsz, stride, task in its metadata",
+        ),
+        ("fixed", {"task": "segment"}, "is a model for segment; give one for detect"),
+        ("fixed", {"names": "{0: 'car'"}, "its metadata cannot be read"),
+        ("fixed", {"names": "['car']"}, "its metadata cannot be read"),
+        ("fixed", {"imgsz": "[256]"}, "its metadata cannot be read"),
+        ("fixed", {"names": "{0: 'car', 1: 'bus'}"}, "scores 10 classes, its metadata names 2"),
+        ("dynamic", {"names": "{0: 'car', 1: 'bus'}"}, "scores 10 classes, its metadata names 2"),
+        ("dynamic", {"names": "{}"}, "scores 10 classes, its metadata names 0"),
+        ("fixed", {"batch": "0"}, "batch 0; all are at least 1"),
+        ("dynamic", {"batch": "0"}, "batch 0; all are at least 1"),
+        ("fixed", {"imgsz": "[0, 0]"}, "imgsz 0 x 0,.* at least 1"),
+        ("dynamic", {"imgsz": "[0, 0]"}, "imgsz 0 x 0,.* at least 1"),
+        ("dynamic", {"stride": "-32"}, "stride -32,.* at least 1"),
+        ("fixed", {"stride": "-32"}, "stride -32,.* at least 1"),
+        ("fixed", {"imgsz": "[128, 256]"}, "takes 1 images of 256 x 256, its metadata says 1 of 128 x 256"),
+        ("batch3", {"batch": "2"}, "takes 3 images of 192 x 256, its metadata says 2 of 192 x 256"),
     ],
 )
-def test_a_file_that_is_no_detector_gets_one_clear_line(exported, tmp_path, kind, message):
-    file = damaged(exported["fixed"], tmp_path, kind)
-    with pytest.raises((ValueError, FileNotFoundError), match=message) as error:
-        OnnxDetector(file)
-    assert str(error.value).startswith(str(file))
-    assert "\n" not in str(error.value)
+def test_an_onnx_file_whose_metadata_cannot_be_is_refused(exported, tmp_path, kind, entries, message):
+    assert_one_line_about(with_metadata(exported[kind], tmp_path / "other.onnx", **entries), message)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"imgsz": 320}, "fixed size 256 x 256"),
         ({"conf": 1.5}, "conf and iou lie in 0..1"),
+        ({"iou": -1}, "conf and iou lie in 0..1"),
         ({"max_det": 0}, "max_det is at"),
+        ({"imgsz": 0}, "imgsz 0: height and width are at least 32"),
+        ({"imgsz": (64, -64)}, "height and width are at least 32"),
     ],
 )
-def test_settings_that_do_not_fit_are_refused(exported, settings, message):
+def test_settings_out_of_range_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
-        OnnxDetector(exported["fixed"], DetectionSettings(**settings))
+        DetectionSettings(**settings)
+
+
+@pytest.mark.parametrize("imgsz", [320, 96, (256, 128)])
+def test_a_file_of_fixed_size_takes_no_other(exported, imgsz):
+    assert_one_line_about(exported["fixed"], "has the fixed size 256 x 256, not", imgsz=imgsz)
+
+
+@pytest.mark.parametrize("name", ["dynamic", "pt"])
+def test_a_size_is_rounded_up_to_the_stride(exported, checkpoint, name):
+    file = exported.get(name, checkpoint)
+    assert open_detector(file, DetectionSettings(imgsz=(160, 330))).imgsz == (160, 352)
+    assert open_detector(file, DetectionSettings(imgsz=33)).imgsz == (64, 64)
 
 
 def test_an_image_of_another_kind_is_refused(exported):
@@ -226,7 +215,7 @@ def test_memory_stays_flat_over_two_thousand_images(exported, photographs, tmp_p
         (tmp_path / f"{number:02}.jpg").write_bytes(photographs[number % 2].read_bytes())
     paths = files(tmp_path) * 40
     process, sizes = psutil.Process(), []
-    for number, _ in enumerate(OnnxDetector(exported["dynamic"], at_once=2).stream(pictures(paths))):
+    for number, _ in enumerate(detect_stream(OnnxDetector(exported["dynamic"], at_once=2), stream_of(paths))):
         if number % 100 == 99:
             sizes.append(process.memory_info().rss / 2**20)
     assert len(sizes) == 20

@@ -13,7 +13,7 @@ from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 from ultralytics.utils.checks import check_file
 
-from yolo_attn.detection import visdrone_predict as room
+from yolo_attn.detection import visdrone_predict
 from yolo_attn.detection.presets import PROTOCOL
 from yolo_attn.detection.visdrone_predict import predict_visdrone
 from yolo_attn.visdrone.annotations import NAMES, read
@@ -138,23 +138,22 @@ def test_images_of_another_shape_do_not_change_the_padding_of_their_neighbours(m
 
 
 def test_an_interrupted_run_goes_on_and_keeps_what_is_done(model, images, whole, tmp_path):
-    def cut(batches, _title):
-        yield batches[0]
+    def cut(paths, _title):
+        yield from paths[:2]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         predict_visdrone(model, images, tmp_path, SMALL, batch=2, progress=cut)
     assert set(texts(tmp_path)) == {f"{stem}.txt" for stem in STEMS[:2]}
-    (tmp_path / f"{STEMS[2]}.txt.partial").write_text("what a killed run left")
     (tmp_path / f"{STEMS[0]}.txt").write_text("")  # stays, since it is there
     done = predict_visdrone(model, images, tmp_path, SMALL, batch=2)
     assert (done.written, done.kept) == (3, 2)
     assert texts(tmp_path) == texts(whole) | {f"{STEMS[0]}.txt": ""}
-    assert not list(tmp_path.glob("*.partial"))
+    assert {path.name for path in tmp_path.iterdir()} == {*texts(whole), "settings.json"}
 
 
 def test_a_finished_run_does_not_load_the_model(model, images, whole, monkeypatch):
-    monkeypatch.setattr(room, "open_detector", None)
+    monkeypatch.setattr(visdrone_predict, "open_detector", None)
     assert predict_visdrone(model, images, whole, SMALL).kept == 5
 
 
@@ -183,14 +182,15 @@ def test_detection_files_of_unknown_origin_are_not_mixed_with_ours(model, images
         predict_visdrone(model, images, tmp_path, SMALL)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"], ids=["empty", "text"])
+@pytest.mark.parametrize("content", [b"", b"no picture", None], ids=["empty", "text", "folder"])
 def test_an_unreadable_image_is_reported_and_does_not_stop_the_rest(model, images, whole, tmp_path, content):
     folder = tmp_path / "images"
     folder.mkdir()
-    (folder / "0.jpg").write_bytes(content)
+    (folder / "0.jpg").mkdir() if content is None else (folder / "0.jpg").write_bytes(content)
     (folder / f"{STEMS[0]}.png").write_bytes((images / f"{STEMS[0]}.png").read_bytes())
     done = predict_visdrone(model, folder, tmp_path / "out", SMALL)
-    assert (done.written, done.unreadable) == (1, (str(folder / "0.jpg"),))
+    (line,) = done.unreadable
+    assert done.written == 1 and line.startswith(f"{folder / '0.jpg'}: ")
     assert set(texts(tmp_path / "out")) == {f"{STEMS[0]}.txt"}
 
 
@@ -200,6 +200,7 @@ def test_classes_are_known_by_name_and_others_left_out(images, tmp_path):
     model = checkpoint(tmp_path / "best.pt", names)
     done = predict_visdrone(model, images, tmp_path / "all", SMALL)
     assert done.left_out == ("others",)
+    assert predict_visdrone(model, images, tmp_path / "all", SMALL).left_out == ("others",)
     rows = read(tmp_path / "all" / f"{STEMS[0]}.txt")
     of_val = YOLO(model).predict(images / f"{STEMS[0]}.png", imgsz=64, conf=0.001, verbose=False, max_det=500)[0].boxes
     best = of_val[(of_val.cls > 0).nonzero()[:, 0]][0]  # class 10 of the model is pedestrian, category 1
@@ -219,12 +220,37 @@ def test_a_model_without_visdrones_names_is_refused(images, tmp_path, names, mis
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize(
-    "setting", [{"max_det": 501}, {"max_det": 0}, {"conf": 1.5}, {"iou": -1}, {"imgsz": 0}], ids=str
-)
-def test_a_setting_out_of_range_is_refused(setting):
-    with pytest.raises(ValueError, match=r"max_det in 1\.\.500"):
-        Settings(**setting)
+def test_more_rows_than_the_protocol_looks_at_are_refused(model, images, tmp_path):
+    with pytest.raises(ValueError, match="looks at no more than 500 rows"):
+        predict_visdrone(model, images, tmp_path / "out", replace(SMALL, max_det=501))
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"{}", b'{"model": "mine"}', b"\xff\xfe"])
+@pytest.mark.parametrize("with_detections", [False, True])
+def test_a_note_that_is_damaged_or_somebody_elses_is_named_and_left_alone(
+    model, images, tmp_path, content, with_detections
+):
+    (tmp_path / "settings.json").write_bytes(content)
+    if with_detections:
+        (tmp_path / "a.txt").touch()
+    with pytest.raises(FileExistsError, match=r"settings\.json: damaged, or no note of yolo-attn visdrone predict"):
+        predict_visdrone(model, images, tmp_path, SMALL)
+    assert (tmp_path / "settings.json").read_bytes() == content
+
+
+def test_the_note_says_the_size_that_was_used(model, images, tmp_path):
+    predict_visdrone(model, images, tmp_path, replace(PROTOCOL, imgsz=65))
+    note = json.loads((tmp_path / "settings.json").read_text())
+    assert (note["imgsz"], note["input_size"]) == (65, [96, 96])
+    assert (note["conf"], note["iou"], note["max_det"], note["multi_label"]) == (0.001, 0.7, 500, True)
+
+
+def test_two_images_of_one_stem_are_refused(model, images, tmp_path):
+    for name in ("a.jpg", "A.png"):
+        (tmp_path / name).write_bytes((images / f"{STEMS[0]}.png").read_bytes())
+    with pytest.raises(ValueError, match=r"a\.jpg: A\.png has the same stem"):
+        predict_visdrone(model, tmp_path, tmp_path / "out", SMALL)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize("missing", ["model", "images", "picture"])

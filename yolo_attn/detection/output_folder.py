@@ -138,7 +138,8 @@ def atomic_path(file: Path) -> Iterator[Path]:
         os.replace(draft, file)
     except OSError as error:
         # Another file may be written while this one is open; its error says its own name.
-        if error.errno is None or (error.filename and Path(error.filename).parent != file.parent):
+        own = {None, *map(str, (draft, file, *file.parents))}
+        if error.errno is None or error.filename not in own:
             raise
         raise OSError(f"{file}: cannot be written ({error.strerror})") from error
     finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torchvision  # noqa: F401  # Ultralytics suppresses with it, but only where somebody has imported it
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionPredictor
 

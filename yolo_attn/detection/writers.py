@@ -150,8 +150,7 @@ class VideoFile:
         written.release()
         if frames != self.frames:
             raise OSError(
-                f"{self.source}: of {self.frames} drawn frames {frames} could be written to {self.draft.parent}; is the"
-                " disk full?"
+                f"{self.source}: its drawn video cannot be written whole to {self.draft.parent}; is the disk full?"
             )
 
 
