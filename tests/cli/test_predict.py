@@ -1,15 +1,20 @@
 """`yolo-attn predict` and `yolo-attn visdrone predict` as a user types them."""
 
+import inspect
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
 from yolo_attn import cli
+from yolo_attn.cli import predict
+from yolo_attn.detection.presets import DISPLAY, PROTOCOL
 from yolo_attn.visdrone.annotations import NAMES, read
 
 ANCHORS = 500
@@ -18,8 +23,6 @@ ANCHORS = 500
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> Path:
     """An ONNX file of any size that looks at no image and always finds the same boxes, several classes each."""
-    from onnx import TensorProto, helper, numpy_helper
-
     draws = np.random.default_rng(0)
     output = np.empty((1, 4 + len(NAMES), ANCHORS), np.float32)
     output[:, :2], output[:, 2:4] = draws.uniform(8, 56, (1, 2, ANCHORS)), draws.uniform(2, 16, (1, 2, ANCHORS))
@@ -62,6 +65,14 @@ def refused(monkeypatch, capsys, *arguments) -> str:
     message = capsys.readouterr().err
     assert message.startswith("yolo-attn: ") and message.count("\n") == 1
     return message
+
+
+@pytest.mark.parametrize(("verb", "preset"), [(predict.predict, DISPLAY), (predict.visdrone_predict, PROTOCOL)])
+def test_the_defaults_of_a_verb_are_those_of_its_preset(verb, preset):
+    options = inspect.signature(verb).parameters
+    shared = options.keys() & asdict(preset).keys()
+    assert {"imgsz", "conf", "iou", "max_det"} <= shared
+    assert {name: options[name].default for name in shared} == {name: getattr(preset, name) for name in shared}
 
 
 LIKE_THE_PROTOCOL = ["--conf", 0.001, "--max-det", 500, "--multi-label", "--no-exif"]
@@ -124,10 +135,10 @@ def test_what_cannot_work_is_one_line_and_nothing_is_written(
 
 def test_what_is_in_the_way_is_named(monkeypatch, capsys, model, images, tmp_path):
     (images / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
-    predict = ["predict", "--model", model, "--source", images, "--out"]
-    assert f"{images / 'a.txt'} was not written by" in refused(monkeypatch, capsys, *predict, images, "--visdrone")
-    assert f"{images / 'a.png'} is itself an input" in refused(monkeypatch, capsys, *predict, images)
-    assert "a.txt: is a file; name a folder" in refused(monkeypatch, capsys, *predict, images / "a.txt")
+    command = ["predict", "--model", model, "--source", images, "--out"]
+    assert f"{images / 'a.txt'} was not written by" in refused(monkeypatch, capsys, *command, images, "--visdrone")
+    assert f"{images / 'a.png'} is itself an input" in refused(monkeypatch, capsys, *command, images)
+    assert "a.txt: is a file; name a folder" in refused(monkeypatch, capsys, *command, images / "a.txt")
     assert (images / "a.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
     (tmp_path / "settings.json").touch()
     protocol = ["visdrone", "predict", "--model", model, "--images", images, "--out", tmp_path]

@@ -103,14 +103,24 @@ def test_an_error_leaves_the_file_before_and_no_draft(tmp_path):
     assert names(tmp_path) == {"a.txt", JOURNAL}
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"{}\n", b"my own file", b"\xff", b'{"written by": "yolo-attn predict"}\n{"file"']
-)
+@pytest.mark.parametrize("content", [b"", b"{}\n", b"my own file", b"\xff"])
 def test_a_journal_that_is_damaged_or_somebody_elses_is_named(tmp_path, content):
     (tmp_path / JOURNAL).write_bytes(content)
     with pytest.raises(FileExistsError, match=rf"{JOURNAL}: damaged, or no journal"):
         OutputFolder(tmp_path)
     assert (tmp_path / JOURNAL).read_bytes() == content
+
+
+def test_a_line_of_the_journal_that_a_full_disk_cut_costs_that_file_only(tmp_path):
+    write(OutputFolder(tmp_path), "a.txt", "a")
+    write(OutputFolder(tmp_path), "b.txt", "b")
+    (tmp_path / JOURNAL).write_bytes((tmp_path / JOURNAL).read_bytes()[:-5])
+    folder = OutputFolder(tmp_path)
+    write(folder, "c.txt", "c")
+    folder = OutputFolder(tmp_path)
+    folder.require_free([Output("a.txt", A), Output("c.txt", Path("c.jpg"))])
+    with pytest.raises(FileExistsError, match=r"b\.txt was not written"):
+        folder.require_free([Output("b.txt", Path("b.jpg"))])
 
 
 def test_a_file_where_the_folder_belongs_is_named(tmp_path):

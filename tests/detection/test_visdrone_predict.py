@@ -238,6 +238,16 @@ def test_a_note_that_is_damaged_or_somebody_elses_is_named_and_left_alone(
     assert (tmp_path / "settings.json").read_bytes() == content
 
 
+def test_a_file_or_folder_in_the_way_is_named(model, images, whole, tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError, match="file: is a file; name a folder"):
+        predict_visdrone(model, images, tmp_path / "file", SMALL)
+    (tmp_path / "settings.json").write_bytes((whole / "settings.json").read_bytes())
+    (tmp_path / f"{STEMS[0]}.txt").mkdir()
+    with pytest.raises(FileExistsError, match=rf"{STEMS[0]}\.txt: is a folder where a detection file belongs"):
+        predict_visdrone(model, images, tmp_path, SMALL)
+
+
 def test_the_note_says_the_size_that_was_used(model, images, tmp_path):
     predict_visdrone(model, images, tmp_path, replace(PROTOCOL, imgsz=65))
     note = json.loads((tmp_path / "settings.json").read_text())

@@ -96,10 +96,10 @@ class OutputFolder:
     def _record(self, name: str, digest: str) -> None:
         if digest in self._digests[name]:
             return
-        lines = [{"file": name, "sha256": digest}]
         with self.journal.open("a", encoding="utf-8", newline="\n") as journal:
-            for line in lines if journal.tell() else [HEADER, *lines]:
-                journal.write(json.dumps(line) + "\n")
+            if not journal.tell():
+                journal.write(json.dumps(HEADER))
+            journal.write("\n" + json.dumps({"file": name, "sha256": digest}))
         self._digests[name].add(digest)
 
     def _read_journal(self) -> defaultdict[str, set[str]]:
@@ -110,13 +110,16 @@ class OutputFolder:
             header, *lines = self.journal.read_text(encoding="utf-8").splitlines()
             if json.loads(header) != HEADER:
                 raise ValueError("its first line is another")
-            for line in lines:
-                entry = json.loads(line)
-                digests[entry["file"]].add(entry["sha256"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise FileExistsError(
                 f"{self.journal}: damaged, or no journal of yolo-attn predict ({error}); name another folder with --out"
             ) from error
+        for line in lines:
+            try:
+                entry = json.loads(line)
+                digests[entry["file"]].add(entry["sha256"])
+            except (ValueError, KeyError, TypeError):  # cut when the disk was full: its file counts as somebody else's
+                continue
         return digests
 
     def _is_own(self, file: Path) -> bool:

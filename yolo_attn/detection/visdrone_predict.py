@@ -121,6 +121,8 @@ def _digest(model: Path) -> str:
 
 def _require_same(out: Path, requested: Mapping) -> Mapping:
     """Return the note in `out`, empty if there is none; an error unless its detection files were made as requested."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out}: is a file; name a folder for the detection files")
     file = out / SETTINGS_FILE
     try:
         before = json.loads(file.read_bytes()) if file.exists() else {}
@@ -130,6 +132,10 @@ def _require_same(out: Path, requested: Mapping) -> Mapping:
         raise FileExistsError(
             f"{file}: damaged, or no note of yolo-attn visdrone predict ({error}); name another folder, or remove this one"
         ) from error
+    if folders := [path for path in out.glob("*.txt") if path.is_dir()]:
+        raise FileExistsError(
+            f"{folders[0]}: is a folder where a detection file belongs; name another folder with --out"
+        )
     if not any(out.glob("*.txt")):
         return before
     if not before:

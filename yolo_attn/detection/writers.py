@@ -48,8 +48,10 @@ class JsonWriter(Writer):
 
     def __enter__(self) -> "JsonWriter":
         if self.folder:
-            draft = self.enter_context(self.folder.draft(JSON_FILE))
-            self.file = self.enter_context(draft.open("w", encoding="utf-8", newline="\n"))
+            with ExitStack() as stack:
+                draft = stack.enter_context(self.folder.draft(JSON_FILE))
+                self.file = stack.enter_context(draft.open("w", encoding="utf-8", newline="\n"))
+                self.enter_context(stack.pop_all())
         self.push(self._end)
         return self
 
