@@ -111,15 +111,23 @@ def test_the_detections_are_those_that_val_scores(images, tmp_path, base):
         of_val = [row for row in expected if str(row["image_id"]).zfill(7) == stem]
         assert len(rows) == len(of_val)
         np.testing.assert_allclose(rows[:, 4], [row["score"] for row in of_val], atol=2e-5)
-        theirs = {(*np.round(row["bbox"], 1), round(row["score"], 3), row["category_id"] + shift) for row in of_val}
-        ours = {(*row[:4].round(1), round(row[4], 3), int(row[5])) for row in rows}
-        assert len(ours & theirs) > 0.9 * len(theirs)  # the rest are on the edge of a rounding
+        scored = {(*np.round(row["bbox"], 1), round(row["score"], 3), row["category_id"] + shift) for row in of_val}
+        written = {(*row[:4].round(1), round(row[4], 3), int(row[5])) for row in rows}
+        assert len(written & scored) > 0.9 * len(scored)  # the rest are on the edge of a rounding
+
+
+def assert_same_rows(folder: Path, expected: Path, stem: str) -> None:
+    """Scores agree row by row; nearly all boxes do, the others are on the edge of a rounding."""
+    rows, reference = read(folder / f"{stem}.txt"), read(expected / f"{stem}.txt")
+    np.testing.assert_allclose(rows[:, 4], reference[:, 4], atol=1e-5)
+    boxes, others = ({(*row[:4].round(1), row[5]) for row in entries} for entries in (rows, reference))
+    assert len(boxes & others) > 0.95 * len(others)
 
 
 def test_other_batches_give_the_same_files(model, images, whole, tmp_path):
     predict_visdrone(model, images, tmp_path, SMALL, batch=3)
     for stem in STEMS:
-        np.testing.assert_allclose(read(tmp_path / f"{stem}.txt")[:, 4], read(whole / f"{stem}.txt")[:, 4], atol=1e-5)
+        assert_same_rows(tmp_path, whole, stem)
 
 
 def test_images_of_another_shape_do_not_change_the_padding_of_their_neighbours(model, images, whole, tmp_path):
@@ -132,9 +140,7 @@ def test_images_of_another_shape_do_not_change_the_padding_of_their_neighbours(m
     wide = read(tmp_path / "out" / f"{STEMS[0]}-wide.txt")
     assert (wide[:, 1] + wide[:, 3]).max() <= 32 + 1e-4
     for stem in STEMS[:3]:
-        np.testing.assert_allclose(
-            read(tmp_path / "out" / f"{stem}.txt")[:, 4], read(whole / f"{stem}.txt")[:, 4], atol=1e-5
-        )
+        assert_same_rows(tmp_path / "out", whole, stem)
 
 
 def test_an_interrupted_run_goes_on_and_keeps_what_is_done(model, images, whole, tmp_path):
@@ -176,7 +182,7 @@ def test_a_run_with_other_settings_is_refused(model, images, whole, tmp_path, se
     assert texts(whole) == before
 
 
-def test_detection_files_of_unknown_origin_are_not_mixed_with_ours(model, images, tmp_path):
+def test_detection_files_of_unknown_origin_are_not_mixed_with_new_ones(model, images, tmp_path):
     (tmp_path / "a.txt").write_text("1,2,3,4,0.5,1,-1,-1\n")
     with pytest.raises(FileExistsError, match=r"of unknown origin, as there is no settings\.json"):
         predict_visdrone(model, images, tmp_path, SMALL)
@@ -286,3 +292,5 @@ def test_an_exported_file_gives_the_detections_of_the_checkpoint(images, whole, 
         rows, expected = read(tmp_path / "out" / f"{stem}.txt"), read(whole / f"{stem}.txt")
         assert abs(len(rows) - len(expected)) <= 2
         np.testing.assert_allclose(rows[:100, 4], expected[:100, 4], atol=1e-4)
+        boxes, others = ({tuple(row[[0, 1, 2, 3, 5]].round()) for row in entries[:100]} for entries in (rows, expected))
+        assert len(boxes & others) > 0.75 * len(others)  # nearly equal scores change places
