@@ -138,6 +138,11 @@ def test_a_damaged_model_gets_one_clear_line(exported, checkpoint, tmp_path, nam
     assert_one_line_about(file, "cannot open it" if kind != "cut" or name != "bad.onnx" else "damaged, cut off")
 
 
+def test_a_yaml_file_is_no_model(tmp_path):
+    (tmp_path / "yolov5n.yaml").write_text("nc: 10\n")
+    assert_one_line_about(tmp_path / "yolov5n.yaml", "holds no weights; give a checkpoint")
+
+
 @pytest.mark.parametrize("name", ["gone.onnx", "gone.pt", "folder.onnx", "folder.pt"])
 def test_a_model_that_is_no_file_is_named(tmp_path, name):
     if "folder" in name:

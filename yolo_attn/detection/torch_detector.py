@@ -78,6 +78,8 @@ class TorchDetector(Detector):
 
 def _opened(file: Path, device: str | None) -> tuple[Any, ModelInfo]:
     """Open a file through Ultralytics' predictor, which knows for every version how its backend is called."""
+    if file.suffix.lower() in (".yaml", ".yml"):
+        raise ValueError(f"{file}: is a YAML file, which holds no weights; give a checkpoint or an exported file")
     try:
         model = YOLO(str(file), task="detect")
         fixed = {"mode": "predict", "task": "detect", "save": False, "verbose": False, "device": device}
@@ -85,7 +87,9 @@ def _opened(file: Path, device: str | None) -> tuple[Any, ModelInfo]:
         predictor.setup_model(model.model, verbose=False)
     except Exception as error:  # unpickling, and the readers of some twenty formats, raise anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise ValueError(f"{file}: Ultralytics cannot open it as a model ({reason})") from error
+        raise ValueError(
+            f"{file}: Ultralytics cannot open it ({reason}); give a whole checkpoint or exported file"
+        ) from error
     network: Any = predictor.model
     exported = isinstance(model.model, str)
     task = getattr(network, "task", None) if exported else model.task
