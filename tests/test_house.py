@@ -45,7 +45,7 @@ ALLOWED = {
     "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "detection/visdrone_detector": {"ultralytics", "yolo_attn.visdrone"},  # the torch detector
+    "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
     "deploy": {
         "numpy",
         "torch",
@@ -106,8 +106,10 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
     "demo",
-    "detection.runtime",
+    "detection.opening",
+    "detection.onnx_detector",
     "detection.predict",
+    "detection.visdrone_predict",
 ]
 FILES = [
     path

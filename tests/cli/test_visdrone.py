@@ -189,12 +189,6 @@ def test_every_verb_has_an_example_that_starts_with_the_command():
     assert "Example: yolo-attn demo --root VisDrone" in " ".join(shown.split())
 
 
-def test_predict_refuses_a_model_that_is_not_there(monkeypatch, capsys, small_set, tmp_path):
-    images = small_set / splits.FOLDERS["val"] / "images"
-    said = refused(monkeypatch, capsys, "predict", "--model", "gone.pt", "--images", images, "--out", tmp_path / "out")
-    assert said.startswith("yolo-attn: gone.pt: not there")
-
-
 def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_set, tmp_path):
     from ultralytics import YOLO
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from yolo_attn.cli import bench, classifiers, deploy, export, models, quantize, visdrone
+from yolo_attn.cli import bench, classifiers, export, models, predict, quantize, visdrone
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2]
@@ -17,7 +17,7 @@ for verb in (
     classifiers.scales,
     export.export,
     quantize.quantize,
-    deploy.predict,
+    predict.predict,
 ):
     app.command()(verb)
 app.add_typer(visdrone.app, name="visdrone")

@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from yolo_attn.cli.predict import visdrone_predict
+
 if TYPE_CHECKING:
     from yolo_attn.visdrone.evaluation.result import Evaluation
     from yolo_attn.visdrone.prepare_report import Report
@@ -44,31 +46,7 @@ def prepare(
     _print_report(prepare_splits(root, chosen, bar, overwrite=overwrite, timeout=timeout))
 
 
-@app.command()
-def predict(
-    model: Annotated[Path, typer.Option(help="A checkpoint or an exported file.")],
-    images: Annotated[Path, typer.Option(help="Folder of images.")],
-    out: Annotated[Path, typer.Option(help="Folder for the detection files.")],
-    imgsz: Annotated[int, typer.Option(help="Pixels to which the longer side of an image is scaled.")] = 640,
-    conf: Annotated[float, typer.Option(help="Lowest score.")] = 0.001,
-    iou: Annotated[float, typer.Option(help="IoU above which the lower of two boxes of a class is dropped.")] = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most rows of a file.")] = 500,
-    batch: Annotated[int, typer.Option(help="Images at once.")] = 8,
-    device: Annotated[str | None, typer.Option(help="cpu, 0, ...; by default the first GPU, if there is one.")] = None,
-) -> None:
-    """Write official detection files. Run it again after an interruption: files that are there stay."""
-    from ultralytics.utils import TQDM
-
-    from yolo_attn.detection import visdrone_predict as room
-    from yolo_attn.detection.visdrone_detector import Settings
-
-    done = room.predict(model, images, out, Settings(imgsz, conf, iou, max_det), batch, device, TQDM)
-    typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
-    if done.left_out:
-        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(done.left_out)}")
-    if done.unreadable:
-        typer.echo("\n".join(["images that cannot be read, without detection file:", *done.unreadable]), err=True)
-        raise typer.Exit(1)
+app.command("predict")(visdrone_predict)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,8 +14,8 @@ from ultralytics.engine.validator import BaseValidator
 from ultralytics.utils import ops
 from ultralytics.utils.metrics import ap_per_class, box_iou
 
-from yolo_attn.detection.visdrone_detector import Settings
-from yolo_attn.detection.visdrone_predict import predict
+from yolo_attn.detection.presets import PROTOCOL
+from yolo_attn.detection.visdrone_predict import predict_visdrone
 from yolo_attn.visdrone.annotations import NAMES, read
 from yolo_attn.visdrone.evaluation.evaluate import evaluate
 from yolo_attn.visdrone.sizes import read_sizes
@@ -76,7 +76,8 @@ def score(
         box = YOLO(str(weights)).val(data=data_file, imgsz=imgsz, batch=batch, device=device, **place).box
         return Scores(*_ultralytics(box.all_ap, box.ap_class_index, data["names"]))
     detections = out / "detections"
-    predict(weights, images, detections, Settings(imgsz=imgsz), batch, device)
+    settings = replace(PROTOCOL, imgsz=imgsz)
+    predict_visdrone(weights, images, detections, settings, batch=batch, device=device)
     coco_like, by_class = ultralytics_scores(detections, data)
     result = evaluate(_annotations(images), detections, read_sizes(images))
     official = {key: _percent(result.official[key]) for key in ("AP", "AP50")}
