@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-import parity_matrix
 import pytest
 import torch
 from ultralytics import YOLO
 from ultralytics.utils.nms import non_max_suppression
 
+from scripts.reproduce.parity import randomise_weights
 from yolo_attn.detection.letterbox import letterbox
 from yolo_attn.detection.onnx_detector import OnnxDetector
 from yolo_attn.detection.opening import open_detector
@@ -86,7 +86,7 @@ def test_files_that_need_no_nms_are_read_as_they_are(tmp_path, monkeypatch, phot
     monkeypatch.chdir(tmp_path)
     yolo = YOLO(checkpoint if nms_inside else "yolo26n-ema.yaml")
     if not nms_inside:
-        parity_matrix.awaken(yolo.model)
+        randomise_weights(yolo.model)
     yolo.save("one.pt")
     arguments = {"nms": True, "conf": 0.3} if nms_inside else {"nms": False}  # False asks for the head without NMS
     file = YOLO("one.pt").export(format="onnx", imgsz=128, verbose=False, **arguments)
