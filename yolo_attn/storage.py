@@ -1,6 +1,8 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Files that are whole or not there, whatever happens while they are written, and folders that one process at a time works in."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -28,3 +30,29 @@ def atomic_write(path: str | Path, content: bytes | str, durable: bool = False) 
     except OSError:
         Path(draft).unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def folder_lock(folder: str | Path, busy: str, timeout: float = 0.0) -> Iterator[None]:
+    """Hold a folder against other processes that take the same lock. The system frees it when its holder ends, however it ends.
+
+    Args:
+        folder: Made if it is not there; the lock is its file `.lock`.
+        busy: Message of the error when another process holds the lock.
+        timeout: Seconds to wait for another process.
+
+    Raises:
+        FileExistsError: Another process still holds the lock after `timeout`.
+    """
+    from filelock import FileLock, Timeout  # comes with torch; what only writes files runs without it
+
+    Path(folder).mkdir(parents=True, exist_ok=True)
+    lock = FileLock(Path(folder) / ".lock", timeout=timeout)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise FileExistsError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()
