@@ -15,12 +15,13 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 # What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
     "_autoload": {"yolo_attn.plugin"},  # not before the parser is imported
-    "storage": set(),
+    "__main__": {"yolo_attn.cli"},
+    "storage": {"filelock"},
     "processes": set(),
     "layers": {"torch"},
     "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
-    "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
+    "plugin": {"numpy", "torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
     "checking": {
         "torch",
         "yaml",
@@ -49,13 +50,14 @@ ALLOWED = {
         "numpy",
         "yaml",
         "matplotlib",
+        "psutil",
+        "scipy",
         "ultralytics",
-        "yolo_attn",  # a worker process registers the layers
+        "yolo_attn",  # its version
         "yolo_attn.storage",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
-        "yolo_attn.checking",
         "yolo_attn.visdrone",
         "yolo_attn.detection",
     },
@@ -70,6 +72,7 @@ ALLOWED = {
         "yolo_attn.plugin",
     },
     "cli": {
+        "yolo_attn",  # its version
         "typer",
         "rich",
         "ultralytics",

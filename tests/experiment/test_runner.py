@@ -224,8 +224,9 @@ def test_two_models_of_one_name_are_refused(pretended):
 @pytest.mark.parametrize("folder", ["out", "out/runs"], ids=["a benchmark", "the worker of a killed one"])
 def test_a_folder_at_work_is_refused(pretended, tmp_path, monkeypatch, folder):
     monkeypatch.setattr(runner, "PATIENCE", 0.2)
+    (tmp_path / "out" / "runs").mkdir(parents=True)
     with (
-        folder_lock(tmp_path / folder, "busy"),
+        folder_lock(tmp_path / folder, "busy", 0),
         pytest.raises(FileExistsError, match="another `yolo-attn bench` works there"),
     ):
         runner.run(pretended("a"))
@@ -281,9 +282,9 @@ def test_the_runner_writes_the_tables_and_plots_that_it_gives_back(pretended, tm
 def test_a_checkpoint_with_other_content_is_refused(pretended, tmp_path):
     file = tmp_path / "base.pt"
     asked = {"training": {**TRAINING, "pretrained": str(file)}}
-    YOLO(find("yolov5n.yaml")).save(file)
+    YOLO("yolov5n.yaml").save(file)
     runner.run(pretended("a", **asked))
-    YOLO(find("yolov5n.yaml")).save(file)  # other random weights
+    YOLO("yolov5n.yaml").save(file)  # other random weights
     with pytest.raises(FileExistsError, match="content of the checkpoint"):
         runner.run(pretended("a", **asked))
 

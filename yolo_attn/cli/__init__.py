@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from yolo_attn import __version__
+import yolo_attn
 from yolo_attn.cli import analysis, bench, deploy, models, visdrone
 
 # What a user's file, folder or argument can cause; anything else is a mistake of this package and shows its traceback.
@@ -19,7 +19,6 @@ CAUSED_BY_USERS = (
     OSError,
     ValueError,
     ImportError,
-    EOFError,
     csv.Error,
     pickle.UnpicklingError,
     zipfile.BadZipFile,
@@ -52,7 +51,7 @@ app.add_typer(visdrone.app, name="visdrone", rich_help_panel=DATA)
 
 def _print_version(asked: bool) -> None:
     if asked:
-        typer.echo(f"yolo-attn {__version__}")
+        typer.echo(f"yolo-attn {yolo_attn.__version__}")
         raise typer.Exit()
 
 

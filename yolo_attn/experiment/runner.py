@@ -106,6 +106,7 @@ def _finished(out: Path, log: Callable[[str], None]) -> dict[tuple[str, int], Fi
 def _held(out: Path) -> Iterator[None]:
     """Hold a folder against a second benchmark, and wait until the worker of a killed one, which holds runs/, has ended."""
     busy = f"{out}: another `yolo-attn bench` works there; wait for it, or name another folder"
+    (out / "runs").mkdir(parents=True, exist_ok=True)
     with folder_lock(out, busy, PATIENCE):
         with folder_lock(out / "runs", busy, PATIENCE):
             pass
