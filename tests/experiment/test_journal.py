@@ -1,5 +1,8 @@
 """The file of records through kills and damage."""
 
+import errno
+import os
+
 import pytest
 
 from tests.experiment.runs import finished_run
@@ -65,3 +68,13 @@ def test_a_number_that_json_does_not_have_is_refused(file):
     with pytest.raises(ValueError, match="JSON"):
         journal.append(file, finished_run("c", 2, gflops=float("nan")))
     assert journal.read(file).runs == RUNS
+
+
+def test_a_full_disk_is_reported_with_the_name_of_the_file(file, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left") as refused:
+        journal.append(file, RUNS[0])
+    assert refused.value.filename == str(file)

@@ -48,9 +48,9 @@ class TrainedClassifier:
             FileNotFoundError: There is no such file.
             ValueError: It is no checkpoint, or not the checkpoint of a classifier.
         """
-        if not file.is_file():
+        if not file.exists():
             raise FileNotFoundError(f"{file}: not there; give a checkpoint such as best.pt of `yolo classify train`")
-        if file.suffix != ".pt":
+        if file.suffix != ".pt" or file.is_dir():
             raise ValueError(f"{file}: is no checkpoint; give the .pt file of `yolo classify train`")
         try:
             model = YOLO(str(file))

@@ -35,12 +35,19 @@ def read(path: Path) -> Journal:
 
 
 def append(path: Path, run: FinishedRun | FailedRun) -> None:
-    """Add a record: on the disk when this returns, and behind the last whole line."""
+    """Add a record: on the disk when this returns, and behind the last whole line.
+
+    Raises:
+        OSError: The file cannot be written; the records before are unchanged.
+    """
     line = run.to_json().encode("utf-8") + b"\n"
     path.touch()
-    with path.open("r+b") as file:
-        file.truncate(file.read().rfind(b"\n") + 1)  # the cut line of a killed writer goes
-        file.seek(0, os.SEEK_END)
-        file.write(line)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)  # the cut line of a killed writer goes
+            file.seek(0, os.SEEK_END)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name

@@ -112,7 +112,12 @@ def _data_file(data: str) -> Path:
 
     if Path(data).suffix not in {".yaml", ".yml"}:
         raise ValueError(f"bench: {data} is no data YAML")
-    file = Path(check_file(data)).resolve()
+    try:
+        file = Path(check_file(data)).resolve()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"bench: {data}: no such data YAML here, nor among those that Ultralytics and yolo_attn bring"
+        ) from error
     content = _read_yaml(file)[1]
     if "backbone" in content:
         raise ValueError(f"bench: {file} is a model YAML; --data takes the YAML of a data set")

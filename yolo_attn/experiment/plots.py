@@ -1,10 +1,10 @@
 """The plots of an experiment, from its records only: learning curves, AP against latency, differences by class."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from yolo_attn.experiment import paired
 from yolo_attn.experiment.records import FinishedRun
 from yolo_attn.experiment.summary import SCORES, Summary, summarise
+from yolo_attn.storage import atomic_write
 
 # Colours that people with a colour vision deficiency can tell apart (Okabe and Ito).
 COLOURS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
@@ -30,8 +31,9 @@ def write(folder: Path, models: Sequence[str], runs: Sequence[FinishedRun]) -> l
     }
     drawn = {folder / name: figure for name, figure in figures.items() if figure is not None}
     for path, figure in drawn.items():
-        with matplotlib.rc_context({"savefig.dpi": 150}):
-            figure.savefig(path)
+        png = io.BytesIO()
+        figure.savefig(png, dpi=150)
+        atomic_write(path, png.getvalue())
     return list(drawn)
 
 
