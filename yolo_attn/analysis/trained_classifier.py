@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -89,6 +90,8 @@ class ClassFolders(ClassificationDataset):
         ValueError: An image cannot be read, or a class is none of the model's.
     """
 
+    samples: list[list[Any]]  # path, class, and what Ultralytics adds
+
     def __init__(self, folder: Path, names: Iterable[str], imgsz: int):
         folder = next((folder / split for split in SPLITS if (folder / split).is_dir()), folder)
         files = folder.glob("*/**/*") if folder.is_dir() else ()
@@ -105,7 +108,7 @@ class ClassFolders(ClassificationDataset):
         rows = zip(self.samples, folders, strict=True)
         self.samples = [[file, index_of[class_of[name]], *rest] for (file, _, *rest), name in rows]
 
-    def verify_images(self) -> list:
+    def verify_images(self) -> list[list[Any]]:
         """Check that every image can be read; Ultralytics calls this at the start.
 
         Its own form drops images, rewrites JPEGs without an end, and keeps a cache.

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -73,8 +73,13 @@ def accuracy_against_latency(summaries: Sequence[Summary]) -> Figure | None:
         score, latency = summary.scores[key], summary.latency
         if score is None or latency is None:
             continue
-        style = {"fmt": MARKERS[index % len(MARKERS)], "color": _colour(index), "elinewidth": 1, "capsize": 3}
-        deviations = {"xerr": latency.deviation, "yerr": score.deviation}
+        style: dict[str, Any] = {
+            "fmt": MARKERS[index % len(MARKERS)],
+            "color": _colour(index),
+            "elinewidth": 1,
+            "capsize": 3,
+        }
+        deviations: dict[str, Any] = {"xerr": latency.deviation, "yerr": score.deviation}
         axes.errorbar(latency.value, score.value, label=f"{summary.model} (n = {score.n})", **deviations, **style)
     axes.set(xlabel="forward pass, one image, ms (median; runs measured one after another)", ylabel=f"{SCORES[key]}, %")
     axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
@@ -126,7 +131,7 @@ def _draw_differences(
         seeds = [score - baseline[name][seed] for seed, score in scores[name].items() if seed in baseline[name]]
         axes.scatter(seeds, [row + shift] * len(seeds), s=16, alpha=0.55, linewidth=0, **style)
         interval = None if mean.high is None else mean.high - mean.value
-        marker = {"fmt": MARKERS[index % len(MARKERS)], "ms": 4.5, "elinewidth": 1}
+        marker: dict[str, Any] = {"fmt": MARKERS[index % len(MARKERS)], "ms": 4.5, "elinewidth": 1}
         axes.errorbar(mean.value, row + shift, xerr=interval, **marker, **style)
 
 
@@ -145,7 +150,7 @@ def _colour(index: int) -> str:
     return COLOURS[index % len(COLOURS)]
 
 
-def _style(axes: Axes, grid: str = "both") -> None:
+def _style(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
     axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

@@ -157,8 +157,8 @@ def run_from_json(text: str) -> FinishedRun | FailedRun:
         raise ValueError("is no JSON object")
     if values.get("status", "finished") == "failed":
         return _build(FailedRun, values)
-    parts = {"environment": Environment, "carried": CarriedWeights}
-    nested = {name: _build(parts[name], values[name]) for name in parts if values.get(name) is not None}
+    parts: dict[str, type] = {"environment": Environment, "carried": CarriedWeights}
+    nested: dict[str, Any] = {name: _build(parts[name], values[name]) for name in parts if values.get(name) is not None}
     return _build(FinishedRun, values | nested)
 
 

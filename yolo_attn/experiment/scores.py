@@ -20,8 +20,6 @@ from yolo_attn.visdrone.annotations import NAMES, read
 from yolo_attn.visdrone.evaluation.evaluate import evaluate
 from yolo_attn.visdrone.sizes import read_sizes
 
-Overall, PerClass = dict[str, Score], dict[str, dict[str, Score]]
-
 
 @dataclass(frozen=True)
 class Scores:
@@ -32,8 +30,8 @@ class Scores:
         per_class: The same by class, of `mAP50-95` and `AP`.
     """
 
-    overall: Overall
-    per_class: PerClass
+    overall: dict[str, Score]
+    per_class: dict[str, dict[str, Score]]
 
 
 def official_images(data: Mapping[str, Any]) -> Path | None:
@@ -81,7 +79,7 @@ def score(
     coco_like = ultralytics_scores(detections, data)
     result = evaluate(_annotations(images), detections, read_sizes(images))
     official = {key: _percent(result.official[key]) for key in ("AP", "AP50")}
-    official_by_class = {row["name"]: _percent(row["AP"]) for row in result.per_class}
+    official_by_class = {str(row["name"]): _percent(float(row["AP"])) for row in result.per_class}
     return Scores(
         overall=coco_like.overall | official,
         per_class=coco_like.per_class | {"AP": official_by_class},
