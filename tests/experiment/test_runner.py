@@ -198,6 +198,7 @@ def test_another_data_yaml_is_refused(pretended, data, tmp_path):
         ({"data": "{tmp}/text.yaml"}, "text.yaml is a YAML file without a mapping"),
         ({"data": "set.zip"}, "set.zip is no data YAML"),
         ({"training": {"pretrained": "base.yaml"}}, "pretrained=base.yaml is no checkpoint; give a .pt file"),
+        ({"training": {"pretrained": 3}}, "pretrained=3 is no checkpoint"),
         ({"training": {"pretrained": "{tmp}/cut.pt"}}, "cut.pt cannot be opened as a checkpoint"),
         ({"seeds": [1, 1]}, "seeds are 1, 1; give each once"),
         ({"seeds": []}, "seeds are missing"),

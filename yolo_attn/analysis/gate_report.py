@@ -12,7 +12,7 @@ import torch
 import ultralytics
 from matplotlib.figure import Figure
 
-from yolo_attn.analysis.channel_gates import BINS_PER_UNIT, HIGHEST_BIN, ChannelGates, StageGates
+from yolo_attn.analysis.gate_statistics import BINS_PER_UNIT, HIGHEST_BIN, ChannelGates, StageGates
 from yolo_attn.storage import atomic_write
 
 

@@ -7,7 +7,7 @@ import csv
 import pickle
 import zipfile
 import zlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -67,10 +67,10 @@ def _command(
     """
 
 
-def main(*arguments: Any) -> None:
+def main() -> None:
     """Run the command. What a user can cause ends in one line on standard error and exit code 2, Ctrl-C in exit code 130."""
     try:
-        app(*arguments)
+        app()
     except CAUSED_BY_USERS as error:
         typer.echo(f"yolo-attn: {_one_line(error)}", err=True)
         raise SystemExit(2) from None

@@ -1,4 +1,4 @@
-"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process goes on with.
+"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process resumes from.
 
 Ultralytics writes last.pt and best.pt in place, so a kill while it saves leaves neither the old checkpoint nor the new. Behind
 each save the file is therefore copied and renamed. The best one carries its epoch in its name: a kill between the two copies

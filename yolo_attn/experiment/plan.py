@@ -159,7 +159,7 @@ def _checkpoint(experiment: Experiment) -> Path | None:
     given = experiment.training.get("pretrained")
     if given is None or isinstance(given, bool):
         return None
-    if Path(given).suffix != ".pt":
+    if Path(str(given)).suffix != ".pt":
         raise ValueError(f"bench: pretrained={given} is no checkpoint; give a .pt file")
     try:
         model = YOLO(str(given))

@@ -10,7 +10,25 @@ Score = float | None  # percent; None where there is nothing to average
 
 
 @dataclass(frozen=True)
-class Task:
+class Record:
+    """A dataclass that is one line of JSON in a file."""
+
+    def to_json(self) -> str:
+        """The record as one line."""
+        return json.dumps(asdict(self), allow_nan=False)
+
+    @classmethod
+    def from_json(cls: type[T], text: str) -> T:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: The text is no JSON, or lacks something that the record has.
+        """
+        return _build(cls, json.loads(text))
+
+
+@dataclass(frozen=True)
+class Task(Record):
     """What a worker process is to train and measure.
 
     Attributes:
@@ -29,15 +47,6 @@ class Task:
     epochs: int
     training: Mapping[str, Any]
 
-    def to_json(self) -> str:
-        """The task as one line."""
-        return json.dumps(asdict(self), allow_nan=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Task":
-        """Read what `to_json` wrote; ValueError for anything else."""
-        return _build(cls, json.loads(text))
-
 
 @dataclass(frozen=True)
 class Environment:
@@ -53,7 +62,7 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class CarriedWeights:
+class CarriedWeights(Record):
     """The weights that a model got from the checkpoint of `pretrained=`.
 
     Attributes:
@@ -66,18 +75,9 @@ class CarriedWeights:
     parameters: int
     carried_parameters: int
 
-    def to_json(self) -> str:
-        """The weights as one line."""
-        return json.dumps(asdict(self))
-
-    @classmethod
-    def from_json(cls, text: str) -> "CarriedWeights":
-        """Read what `to_json` wrote; ValueError for anything else."""
-        return _build(cls, json.loads(text))
-
 
 @dataclass(frozen=True)
-class FinishedRun:
+class FinishedRun(Record):
     """A run that was trained and measured.
 
     Attributes:
@@ -111,10 +111,6 @@ class FinishedRun:
     carried: CarriedWeights | None = None
     status: str = field(default="finished", init=False)
 
-    def to_json(self) -> str:
-        """The run as one line."""
-        return json.dumps(asdict(self), allow_nan=False)
-
     @classmethod
     def from_json(cls, text: str) -> "FinishedRun":
         """Read what `to_json` wrote; ValueError for anything else."""
@@ -125,7 +121,7 @@ class FinishedRun:
 
 
 @dataclass(frozen=True)
-class FailedRun:
+class FailedRun(Record):
     """A run that ended with an error.
 
     Attributes:
@@ -140,10 +136,6 @@ class FailedRun:
     error: str
     log: str
     status: str = field(default="failed", init=False)
-
-    def to_json(self) -> str:
-        """The run as one line."""
-        return json.dumps(asdict(self), allow_nan=False)
 
 
 def run_from_json(text: str) -> FinishedRun | FailedRun:

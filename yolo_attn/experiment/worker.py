@@ -61,11 +61,12 @@ def train(folder: Path, task: Task, data: Mapping[str, Any]) -> None:
         return
     arguments: dict[str, Any]
     if state:
-        with (folder / RESUMED).open("a", encoding="utf-8") as note:
-            note.write(f"{epochs}\n")
+        with (folder / RESUMED).open("a", encoding="utf-8") as lines:
+            lines.write(f"{epochs}\n")
         model, arguments = YOLO(str(state)), {"resume": True, "data": task.data, "save_dir": str(folder)}
     else:
-        (folder / RESUMED).unlink(missing_ok=True)
+        for note in (RESUMED, pretrained.NOTE):  # of an attempt that left no checkpoint
+            (folder / note).unlink(missing_ok=True)
         arguments = {**task.training, "data": task.data, "epochs": task.epochs, "seed": task.seed}
         arguments |= {"project": str(folder.parent), "name": folder.name, "exist_ok": True}
         if isinstance(task.training.get("pretrained"), str):
