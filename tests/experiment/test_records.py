@@ -9,7 +9,7 @@ from tests.experiment.runs import finished_run
 from yolo_attn.experiment import journal
 from yolo_attn.experiment.records import CarriedWeights, FailedRun, FinishedRun, Task, run_from_json
 
-PUBLISHED = Path(__file__).parents[2] / "docs" / "benchmark" / "runs.jsonl"
+(PUBLISHED,) = (Path(__file__).parents[2] / "docs").rglob("runs.jsonl")
 CARRIED = CarriedWeights(checkpoint="a.pt", parameters=100, carried_parameters=99)
 
 
