@@ -17,12 +17,14 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 # What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
     "_autoload": {"yolo_attn.plugin"},  # not before the parser is imported
+    "__main__": {"yolo_attn.cli"},
     "storage": {"filelock"},
     "parallel": set(),
     "layers": {"torch"},
     "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
     "plugin": {
+        "numpy",
         "torch",
         "yaml",
         "ultralytics",
@@ -61,13 +63,14 @@ ALLOWED = {
         "numpy",
         "yaml",
         "matplotlib",
+        "psutil",
+        "scipy",
         "ultralytics",
-        "yolo_attn",  # a worker process registers the layers
+        "yolo_attn",  # its version
         "yolo_attn.storage",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
-        "yolo_attn.checking",
         "yolo_attn.visdrone",
         "yolo_attn.detection",
     },
@@ -82,6 +85,7 @@ ALLOWED = {
         "yolo_attn.plugin",
     },
     "cli": {
+        "yolo_attn",  # its version
         "typer",
         "rich",
         "ultralytics",
