@@ -57,6 +57,7 @@ def _then_register(execute: "Callable") -> "Callable":
 
 
 def _register() -> None:
+    import importlib
     import importlib.util
 
     spec = importlib.util.find_spec("yolo_attn")
@@ -64,11 +65,10 @@ def _register() -> None:
         return  # this file was left behind when the package was removed
     if spec.submodule_search_locations is None:  # importing it would run a stranger's program
         return _step_aside(f"{spec.origin} hides the package, rename that file")
-    import yolo_attn.plugin
-
+    plugin = importlib.import_module("yolo_attn.plugin")
     # Where the plug-in's own import brought the parser in, it is half done here, and installs at its end.
-    if hasattr(yolo_attn.plugin, "install"):
-        yolo_attn.plugin.install()
+    if hasattr(plugin, "install"):
+        plugin.install()
 
 
 def _step_aside(reason: str) -> None:

@@ -138,9 +138,9 @@ def test_one_unreadable_file_does_not_cost_the_results_of_the_others(tmp_path):
     [
         ("folder.yaml", "folder.yaml: is no file name for a model YAML; give one that ends in .yaml"),
         ("my.txt", "my.txt: is no file name for a model YAML"),
-        ("nowhere/my.yaml", "my.yaml: cannot be written: No such file or directory"),
-        ("closed.yaml", "closed.yaml: is read-only; give another name"),
-        ("full.yaml", "full.yaml: cannot be written: No space left on device"),
+        ("nowhere/my.yaml", "my.yaml: No such file or directory"),
+        ("closed.yaml", "closed.yaml: the file is read-only"),
+        ("full.yaml", "full.yaml: No space left on device"),
     ],
 )
 def test_an_output_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys, output, message):

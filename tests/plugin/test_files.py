@@ -74,13 +74,18 @@ def test_find_gives_a_file_of_the_user_as_it_is(elsewhere):
 
 @pytest.mark.parametrize("name", ["yolov5s.pt", "yolov5s", "models"])
 def test_find_refuses_what_is_no_yaml(elsewhere, name):
-    with pytest.raises(ValueError, match=f"^{name}: a model YAML ends in .yaml or .yml; give the YAML that"):
+    with pytest.raises(ValueError, match=f"^{name}: is no model YAML; give a file that ends in .yaml"):
         find(name)
 
 
-@pytest.mark.parametrize("name", ["nobody.yaml", "folder.yaml", "https://example.com/a.yaml"])
-def test_find_says_that_a_file_is_missing(elsewhere, name):
+def test_find_refuses_a_folder(elsewhere):
     (elsewhere / "folder.yaml").mkdir()
+    with pytest.raises(ValueError, match="^folder.yaml: is a folder; give a model YAML"):
+        find("folder.yaml")
+
+
+@pytest.mark.parametrize("name", ["nobody.yaml", "https://example.com/a.yaml"])
+def test_find_says_that_a_file_is_missing(elsewhere, name):
     with pytest.raises(
         FileNotFoundError, match="no such model YAML here, nor among those that Ultralytics and yolo_attn bring"
     ):

@@ -64,7 +64,8 @@ def sum_of_sources():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_row_takes_its_width_from_its_source_in_every_stock_family_and_scale(name, scale):
     text = (STOCK / f"{name}.yaml").read_text()
-    for after in reversed(places.places(text, "backbone-end") + places.places(text, "neck")):
+    neck = [] if "-cls" in name else places.places(text, "neck")
+    for after in reversed(places.places(text, "backbone-end") + neck):
         text = edit.insert(text, after, "CBAM")
     with torch.device("meta"):
         model = build(model_dict(text, scale))

@@ -3,17 +3,18 @@
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 from ultralytics import RTDETR, YOLO
 from ultralytics.engine.model import Model
 from ultralytics.nn.autobackend import AutoBackend
+from ultralytics.nn.tasks import BaseModel
 
 from yolo_attn.deploy import boxes, parity
 from yolo_attn.deploy.feature_maps import RELATIVE, open_feature_maps
 from yolo_attn.deploy.note import Exported, digest, versions
-from yolo_attn.deploy.runtimes import ONNXRUNTIME_ERRORS, opened
+from yolo_attn.deploy.runtimes import RUN_ERRORS, opened
 from yolo_attn.detection.sources import read_image
 
 CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
@@ -24,7 +25,7 @@ def export(
     format: str = "onnx",
     verify: bool = True,
     images: Sequence[str | Path] = (),
-    **arguments: object,
+    **arguments: Any,
 ) -> Exported:
     """Export a model as the stock command does, check the file, and write what was found beside it.
 
@@ -54,7 +55,7 @@ def export(
     comparisons: tuple[parity.Comparison, ...] = ()
     if verify and not inner_nms:  # NMS inside the file: there is no raw output, only boxes
         comparisons = compare(yolo.model, file, tolerance, shapes_for(about, dynamic))
-    compared = ()
+    compared: tuple[boxes.BoxComparison, ...] = ()
     if verify and images:
         lowest = float(arguments.get("conf", CONF)) + boxes.SCORE if inner_nms else boxes.LOWEST
         compared = boxes.compare_boxes(
@@ -80,7 +81,7 @@ def export(
 
 
 def compare(
-    network: nn.Module, file: Path, tolerance: parity.Tolerance, shapes: Sequence[tuple[int, int, int, int]]
+    network: BaseModel, file: Path, tolerance: parity.Tolerance, shapes: Sequence[tuple[int, int, int, int]]
 ) -> tuple[parity.Comparison, ...]:
     """Compare the raw outputs of a model with those of its exported file, on random images of each shape.
 
@@ -112,7 +113,7 @@ def compare(
     return tuple(comparisons)
 
 
-def reference(network: nn.Module, end2end: bool) -> nn.Module:
+def reference(network: BaseModel, end2end: bool) -> BaseModel:
     """A copy of the model for comparison: float32, on the CPU, not fused, with the head that was exported."""
     network = copy.deepcopy(network).cpu().float().eval()
     if hasattr(network, "end2end") and bool(network.end2end) != end2end:
@@ -181,7 +182,7 @@ def _stock_export(yolo: Model, format: str, **arguments: object) -> Path:
 def _opened(file: Path) -> parity.Run:
     try:
         return opened(file)
-    except (RuntimeError, *ONNXRUNTIME_ERRORS) as error:
+    except RUN_ERRORS as error:
         raise parity.ParityError(f"{file}: does not open ({_first_line(error)}). Do not ship this file") from error
 
 

@@ -13,6 +13,7 @@ import onnx
 import torch
 from torch import nn
 from ultralytics.nn.modules.head import Detect
+from ultralytics.nn.tasks import BaseModel
 
 from yolo_attn.deploy.runtimes import open_onnx
 
@@ -38,7 +39,7 @@ class MapDifference:
         )
 
 
-def open_feature_maps(network: nn.Module, file: Path) -> Callable[[torch.Tensor], list[MapDifference]]:
+def open_feature_maps(network: BaseModel, file: Path) -> Callable[[torch.Tensor], list[MapDifference]]:
     """Open an ONNX file so that its feature maps can be compared with those of its model, in the order of the rows.
 
     The last node of every row and branch is made an output of the graph. Passed over are rows of which the simplifier left no
@@ -69,7 +70,7 @@ def open_feature_maps(network: nn.Module, file: Path) -> Callable[[torch.Tensor]
     return compare
 
 
-def _compared_modules(network: nn.Module) -> dict[str, nn.Module]:
+def _compared_modules(network: BaseModel) -> dict[str, nn.Module]:
     """{path: module} of the rows, and of the layers of the head's branches, which stand in lists and so have numbers as names."""
     *rows, head = network.model
     modules = {f"model.{row}": layer for row, layer in enumerate(rows)}
@@ -100,7 +101,7 @@ def _module_path(node: str) -> str:
     return ".".join(scope for scope, inner in pairs if not inner.startswith(f"{scope}."))
 
 
-def _feature_maps(network: nn.Module, modules: dict[str, nn.Module], images: torch.Tensor) -> dict[str, np.ndarray]:
+def _feature_maps(network: BaseModel, modules: dict[str, nn.Module], images: torch.Tensor) -> dict[str, np.ndarray]:
     """{path: output} of those modules whose output is one tensor."""
     outputs: dict[str, np.ndarray] = {}
 
@@ -121,7 +122,7 @@ def _feature_maps(network: nn.Module, modules: dict[str, nn.Module], images: tor
     return outputs
 
 
-def _place(network: nn.Module, path: str) -> str:
+def _place(network: BaseModel, path: str) -> str:
     _, row, *inner = path.split(".")
     kind = type(network.model[int(row)]).__name__
     branch = f", {'.'.join(inner)} ({type(network.get_submodule(path)).__name__})" if inner else ""

@@ -11,6 +11,7 @@ wrong weight changes no output. The images are therefore made stronger, by facto
 docs/parity.md has the measured margin: by how much correct files of all families differ, and how little wrong ones.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,8 +19,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from ultralytics.nn.modules.head import Detect, Pose, RTDETRDecoder
+from ultralytics.nn.tasks import BaseModel
 
-from yolo_attn.deploy.runtimes import ONNXRUNTIME_ERRORS, Run, tensors
+from yolo_attn.deploy.runtimes import RUN_ERRORS, Run, tensors
 
 STRONGEST = 1e8  # the largest factor by which images are made stronger
 RESPONSE = 1.0  # by how much, in logits, the scores of an image must differ from those of a black one
@@ -99,7 +101,7 @@ class Comparison:
         return max(self.differences, key=lambda difference: difference.share)
 
 
-def compare(network: nn.Module, run: Run, images: torch.Tensor, tolerance: Tolerance) -> tuple[Difference, ...]:
+def compare(network: BaseModel, run: Run, images: torch.Tensor, tolerance: Tolerance) -> tuple[Difference, ...]:
     """Compare the raw outputs of `network` with those of an exported file.
 
     Args:
@@ -115,7 +117,7 @@ def compare(network: nn.Module, run: Run, images: torch.Tensor, tolerance: Toler
         expected = [tensor.numpy() for tensor in tensors(network(images))]
     try:
         given = run(images)
-    except (RuntimeError, *ONNXRUNTIME_ERRORS) as error:
+    except RUN_ERRORS as error:
         raise ParityError(f"does not run: {str(error).splitlines()[0]}") from error
     partners = [expected[0], *(_of_shape(output.shape, expected[1:]) for output in given[1:])]
     differences = []
@@ -131,7 +133,7 @@ def compare(network: nn.Module, run: Run, images: torch.Tensor, tolerance: Toler
     return tuple(differences)
 
 
-def strength(network: nn.Module, shape: tuple[int, int, int, int]) -> float:
+def strength(network: BaseModel, shape: tuple[int, int, int, int]) -> float:
     """The smallest power of ten by which random images must be multiplied for the scores to depend on them."""
     images, factor = random_images(shape), 1.0
     with torch.no_grad():
@@ -156,7 +158,7 @@ def _of_shape(shape: tuple[int, ...], outputs: list[np.ndarray]) -> np.ndarray:
 
 
 def _differences(
-    network: nn.Module, shape: torch.Size, truth: np.ndarray, output: np.ndarray, tolerance: Tolerance
+    network: BaseModel, shape: torch.Size, truth: np.ndarray, output: np.ndarray, tolerance: Tolerance
 ) -> list[Difference]:
     head = network.model[-1]
     if truth.ndim == 2:  # (B, classes) of a classifier
@@ -209,19 +211,21 @@ def _paired(truth: np.ndarray, output: np.ndarray, tolerance: Tolerance) -> tupl
                 raise ParityError("gives boxes of other classes than torch")
             nearest = other_side[distance.argmin(1)]
             pairs.append((kept, nearest) if one_side is rows else (nearest, kept))
-    return tuple(np.concatenate(side) for side in zip(*pairs, strict=True))
+    ours, theirs = zip(*pairs, strict=True)
+    return np.concatenate(ours), np.concatenate(theirs)
 
 
-def _columns(head: nn.Module, channels: int) -> dict[str, list[int]]:
+def _columns(head: Detect, channels: int) -> dict[str, list[int]]:
     """{kind: columns} of the output of a head for boxes; scores are one column for each class, or the best one and its class."""
     picked = _picks_boxes(head)
     end = 6 if picked else 4 + head.nc
-    kinds = {"boxes": range(4), "scores": [4] if picked else range(4, end), "extra outputs": range(end, channels)}
+    scores = [4] if picked else range(4, end)
+    kinds: dict[str, Iterable[int]] = {"boxes": range(4), "scores": scores, "extra outputs": range(end, channels)}
     if isinstance(head, Pose):
         count, size = head.kpt_shape
         points = np.arange(end, end + count * size).reshape(count, size)
         kinds |= {"keypoints": points[:, :2].ravel(), "visibilities": points[:, 2:].ravel(), "extra outputs": []}
-    return {kind: list(columns) for kind, columns in kinds.items() if len(columns)}
+    return {kind: list(columns) for kind, columns in kinds.items() if list(columns)}
 
 
 def _picks_boxes(head: nn.Module) -> bool:
@@ -229,7 +233,7 @@ def _picks_boxes(head: nn.Module) -> bool:
     return isinstance(head, RTDETRDecoder) or bool(getattr(head, "end2end", False))
 
 
-def _logits(network: nn.Module, images: torch.Tensor) -> np.ndarray:
+def _logits(network: BaseModel, images: torch.Tensor) -> np.ndarray:
     """All scores of a torch model, before their sigmoid; none if its outputs are no scores."""
     output, head = tensors(network(images))[0].double().numpy(), network.model[-1]
     if output.ndim == 3 and isinstance(head, Detect | RTDETRDecoder):

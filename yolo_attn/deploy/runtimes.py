@@ -7,21 +7,19 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from onnxruntime.capi import onnxruntime_pybind11_state
 from ultralytics.nn.autobackend import AutoBackend
 
+from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
+
 Run = Callable[[torch.Tensor], list[np.ndarray]]
-# What onnxruntime raises; the classes have no common ancestor but Exception.
-ONNXRUNTIME_ERRORS = tuple(
-    kind for kind in vars(onnxruntime_pybind11_state).values() if isinstance(kind, type) and issubclass(kind, Exception)
-)
+RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)
 
 
 def opened(file: str | Path) -> Run:
     """Open an exported file as a function from images (B, C, H, W) in 0..1 to its raw outputs in float32.
 
     Raises:
-        RuntimeError: The runtime cannot open the file; onnxruntime raises one of `ONNXRUNTIME_ERRORS`.
+        RuntimeError: The runtime cannot open the file; onnxruntime raises another of `RUN_ERRORS`.
     """
     file = Path(file)
     if file.suffix == ".onnx":

@@ -9,7 +9,7 @@ from yolo_attn.detection import nms
 from yolo_attn.detection.detections import Detections
 from yolo_attn.detection.detector import Detector, cores
 from yolo_attn.detection.presets import DetectionSettings
-from yolo_attn.detection.session import FAILURES, open_file
+from yolo_attn.detection.session import ONNXRUNTIME_ERRORS, open_file
 
 
 class OnnxDetector(Detector):
@@ -41,7 +41,7 @@ class OnnxDetector(Detector):
         )  # its own factor of 1 / 255 rounds otherwise, enough to change the order of nearly equal scores
         try:
             outputs = self._session.run(None, {self._input: blob.astype(self._dtype, copy=False)})[0]
-        except FAILURES as error:
+        except ONNXRUNTIME_ERRORS as error:
             raise ValueError(
                 f"{self.file}: input {blob.shape} does not run ({str(error).splitlines()[0][:200]})"
             ) from error

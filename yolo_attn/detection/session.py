@@ -11,7 +11,9 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 from yolo_attn.detection.detector import ModelInfo
 
 # What onnxruntime raises; the classes have no common ancestor but Exception.
-FAILURES = tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+ONNXRUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
+    kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+)
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     options.log_severity_level = 4  # what goes wrong is raised
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except FAILURES as error:
+    except ONNXRUNTIME_ERRORS as error:
         raise ValueError(
             f"{file}: onnxruntime {onnxruntime.__version__} cannot open it ({str(error).splitlines()[0][:200]}); it is damaged,"
             " cut off, or no ONNX file. Export or copy it again"

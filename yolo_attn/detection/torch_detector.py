@@ -18,7 +18,7 @@ from yolo_attn.detection.presets import DetectionSettings
 try:
     from ultralytics.utils.nms import non_max_suppression
 except ImportError:  # up to Ultralytics 8.3
-    from ultralytics.utils.ops import non_max_suppression  # type: ignore[no-redef, attr-defined]
+    from ultralytics.utils.ops import non_max_suppression
 
 USUAL_SIZE = 640  # of a checkpoint that does not say at which size it was trained
 

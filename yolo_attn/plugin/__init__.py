@@ -54,7 +54,7 @@ def install() -> None:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):
             replacement = wraps(original)(wrapper(original))
-            replacement.yolo_attn = True
+            setattr(replacement, "yolo_attn", True)  # noqa: B010  (a type checker knows no such attribute)
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
 

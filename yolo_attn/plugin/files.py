@@ -94,7 +94,9 @@ def find(model: str | Path) -> Path:
     """
     model = Path(model)
     if model.suffix not in SUFFIXES:
-        raise ValueError(f"{model}: a model YAML ends in .yaml or .yml; give the YAML that the model was built from")
+        raise ValueError(f"{model}: is no model YAML; give a file that ends in .yaml, such as yolov5s.yaml")
+    if model.is_dir():
+        raise ValueError(f"{model}: is a folder; give a model YAML")
     check_file = with_shipped_files(inspect.unwrap(checks.check_file))
     for name in (model, _unscaled(model)):
         if (file := check_file(name, download=False, hard=False)) and Path(file).is_file():
