@@ -1,5 +1,6 @@
 """`yolo-attn insert`, `strip` and `check` as a user types them."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -153,7 +154,11 @@ def test_an_output_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys
         access = os.access
         monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
     if output == "full.yaml":
-        monkeypatch.setattr(storage, "atomic_write", lambda *_: (_ for _ in ()).throw(OSError(28, os.strerror(28))))
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(storage.os, "replace", full)
     monkeypatch.setattr(sys, "argv", ["yolo-attn", "strip", "yolov5n-ema.yaml", "-o", output])
     with pytest.raises(SystemExit) as ended:
         cli.main()
