@@ -80,7 +80,7 @@ def test_find_refuses_what_is_no_yaml(elsewhere, name):
 
 def test_find_refuses_a_folder(elsewhere):
     (elsewhere / "folder.yaml").mkdir()
-    with pytest.raises(ValueError, match="^folder.yaml: is a folder; give a model YAML"):
+    with pytest.raises(ValueError, match=r"^folder\.yaml: is a folder; give a model YAML"):
         find("folder.yaml")
 
 
