@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
 
 Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
 Size = Annotated[
@@ -104,8 +107,4 @@ def visdrone_predict(
 
 
 def _bar(tasks: Sequence, title: str) -> Iterable:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import track
-
     return track(tasks, escape(title), console=Console(stderr=True))

@@ -8,6 +8,7 @@ import numpy as np
 from yolo_attn.visdrone.annotations import NAMES, categories_of
 
 PIXEL_DECIMALS, SCORE_DECIMALS = 2, 5  # in JSON
+VISDRONE_DECIMALS = 6  # of pixels and scores
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from yolo_attn.detection.detector import Detector, cores
+from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
 
 TORCH_BATCH = 8
@@ -31,10 +31,8 @@ def open_detector(
         ImportError: The file needs torch, which is not installed.
         ValueError: It is no detector, or a setting does not fit it.
     """
-    file = Path(file)
+    file = model_path(file)
     onnx = file.suffix.lower() == ".onnx" and device in (None, "cpu")
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: not there; give a checkpoint, such as best.pt, or an exported file")
     try:
         if onnx:
             from yolo_attn.detection.onnx_detector import OnnxDetector
