@@ -18,8 +18,8 @@ class OnnxDetector(Detector):
     Args:
         file: Made by `yolo-attn export`, or by the stock export.
         settings: None is DISPLAY.
-        at_once: Calls that run at the same time. The cores are shared out among them: one at a time is answered soonest, one
-            for each core gets through a folder fastest.
+        at_once: Calls that run at the same time. They share the cores: 1 answers a single call soonest, one for each core is
+            fastest through a folder.
         batch: Images in one run of the network; a file of fixed size has its own number.
 
     Raises:

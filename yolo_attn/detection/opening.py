@@ -6,7 +6,7 @@ from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
 
 TORCH_BATCH = 8
-MOST_READERS = 4  # threads that prepare pictures for one network
+MAX_READERS = 4  # threads that prepare pictures for one network
 
 
 def open_detector(
@@ -43,5 +43,5 @@ def open_detector(
         raise ImportError(f"{file}: needs {needed} ({error})") from error
     if onnx:
         return OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
-    readers = min(MOST_READERS, cores()) if at_once is None else at_once
+    readers = min(MAX_READERS, cores()) if at_once is None else at_once
     return TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)

@@ -11,7 +11,7 @@ from yolo_attn.storage import atomic_path, digest
 JOURNAL = "yolo-attn-outputs.jsonl"
 HEADER = '{"written by": "yolo-attn predict"}'
 ANY_FRAME = "_<number>.txt"  # end of the names of a video's detection files; only reading it tells how many there are
-MOST_NAMED = 5  # clashes in one message
+MAX_NAMED = 5  # clashes in one message
 
 
 class OutputFolder:
@@ -21,7 +21,7 @@ class OutputFolder:
         path: The folder; it appears with the first file.
 
     Raises:
-        FileExistsError: It is a file, or its journal is damaged or somebody else's.
+        FileExistsError: It is a file, or its journal is damaged or from another program.
         OSError: The journal cannot be read.
     """
 
@@ -35,7 +35,7 @@ class OutputFolder:
             raise FileExistsError(
                 f"{self.journal}: damaged, or no journal of yolo-attn predict; name another folder with --out"
             )
-        self._lines = set(lines)  # one that a full disk cut fits no file, which then counts as somebody else's
+        self._lines = set(lines)  # a line that a full disk cut off fits no file, as if it had no line
 
     def require_free(self, outputs: Sequence[tuple[str, Path | None]]) -> None:
         """Check that outputs replace nothing but what an earlier run wrote, and that no two inputs share one.
@@ -47,7 +47,7 @@ class OutputFolder:
                 where it stands for a file for each frame of a video.
 
         Raises:
-            FileExistsError: They do not; the message names the first clashes.
+            FileExistsError: Files are in the way; the message names the first.
         """
         sources: dict[str, Path | None] = {}
         for name, source in outputs:
@@ -67,9 +67,9 @@ class OutputFolder:
             elif not (file.is_file() and _line(file.name, file) in self._lines):
                 clashes.append(f"{file} was not written by an earlier run, or was changed since")
         if clashes:
-            more = f"; and {len(clashes) - MOST_NAMED} more" if len(clashes) > MOST_NAMED else ""
+            more = f"; and {len(clashes) - MAX_NAMED} more" if len(clashes) > MAX_NAMED else ""
             raise FileExistsError(
-                f"predict: {'; '.join(clashes[:MOST_NAMED])}{more}. Nothing was written; name another folder with --out"
+                f"predict: {'; '.join(clashes[:MAX_NAMED])}{more}. Nothing was written; name another folder with --out"
             )
 
     @contextmanager
@@ -86,7 +86,7 @@ class OutputFolder:
 
 
 def _keys(name: str) -> Iterable[str]:
-    """The name without capitals, and that of the video's detection files of which it may be one."""
+    """Return the name without capitals, and with ANY_FRAME for the number of a frame."""
     name = name.casefold()
     return name, re.sub(r"_\d{7,}\.txt$", ANY_FRAME, name)
 

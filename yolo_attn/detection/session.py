@@ -33,8 +33,8 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     """Open an ONNX file of a detector that Ultralytics exported.
 
     Args:
-        file: Its path.
-        threads: For the operators of one run; 0 is one for each core.
+        file: The ONNX file.
+        threads: Threads of one run; 0 is one for each core.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -43,7 +43,7 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     file = model_path(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except ONNXRUNTIME_ERRORS as error:

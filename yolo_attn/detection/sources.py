@@ -47,7 +47,7 @@ def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> li
 
     Args:
         source: An image, a video, or a folder of them; folders in it are not entered.
-        suffixes: Of the files to take, in lower case.
+        suffixes: Suffixes of the files to take, in lower case.
 
     Raises:
         FileNotFoundError: It is not there, or the folder holds nothing of the kind.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision  # noqa: F401  # Ultralytics suppresses with it, but only where somebody has imported it
+import torchvision  # noqa: F401  # Ultralytics' NMS uses it only if it is imported
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionPredictor
 
@@ -20,7 +20,7 @@ try:
 except ImportError:  # up to Ultralytics 8.3
     from ultralytics.utils.ops import non_max_suppression
 
-USUAL_SIZE = 640  # of a checkpoint that does not say at which size it was trained
+DEFAULT_SIZE = 640  # of a checkpoint that does not say at which size it was trained
 
 
 class TorchDetector(Detector):
@@ -96,7 +96,7 @@ def _opened(file: Path, device: str | None) -> tuple[Any, ModelInfo]:
         raise ValueError(f"{file}: is a model for {task}; give one for detect")
     if not isinstance(model, YOLO):
         raise ValueError(f"{file}: is a model of {type(model).__name__}, whose outputs are read otherwise; give a YOLO")
-    size: Any = (getattr(network, "imgsz", None) if exported else model.overrides.get("imgsz")) or USUAL_SIZE
+    size: Any = (getattr(network, "imgsz", None) if exported else model.overrides.get("imgsz")) or DEFAULT_SIZE
     height, width = (size, size) if isinstance(size, int) else size
     return network, ModelInfo(
         names={int(index): str(name) for index, name in network.names.items()},

@@ -58,7 +58,7 @@ def predict_visdrone(
 
     Raises:
         FileNotFoundError: There is no such model, no such folder, or no image in it.
-        FileExistsError: `out` holds detection files made otherwise, or a note that is damaged or somebody else's.
+        FileExistsError: `out` holds detection files made otherwise, or a note that is damaged or from another program.
         OSError: A file cannot be written.
         ValueError: The model is no detector of VisDrone's classes, two images share a stem, or `max_det` is above 500.
     """

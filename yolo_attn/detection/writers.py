@@ -1,4 +1,4 @@
-"""What predict writes: drawn pictures and videos, JSON, VisDrone detection files.
+"""Writers of predict: drawn pictures and videos, JSON, VisDrone detection files.
 
 A writer is a context manager that gives a function to call with each picture; an error in its block discards unfinished files.
 """
@@ -20,7 +20,7 @@ from yolo_attn.detection.stream import DetectedPicture
 from yolo_attn.visdrone.annotations import write as write_rows
 
 JSON_FILE = "detections.json"
-USUAL_RATE = 25.0  # frames per second, for a video that does not say
+DEFAULT_RATE = 25.0  # frames per second, for a video that does not say
 Write = Callable[[DetectedPicture], None]
 
 
@@ -56,12 +56,7 @@ def visdrone_name(path: Path) -> str:
 
 @contextmanager
 def visdrone_writer(categories: Mapping[int, int], folder: OutputFolder) -> Iterator[Write]:
-    """Write a VisDrone detection file for each picture, named for it; for a frame of a video with its number behind.
-
-    Args:
-        categories: {class: VisDrone category}.
-        folder: Where to.
-    """
+    """Write a VisDrone detection file for each picture, named for it; a frame of a video adds its number."""
 
     def write(detected: DetectedPicture) -> None:
         picture = detected.picture
@@ -91,7 +86,7 @@ def drawing_writer(names: Mapping[int, str], folder: OutputFolder) -> Iterator[W
         if path not in add_frame:
             open_video.close()  # the video before is complete
             draft = open_video.enter_context(folder.draft(drawing_name(path)))
-            video = _video(path, draft, detected.picture.rate or USUAL_RATE, (image.shape[1], image.shape[0]))
+            video = _video(path, draft, detected.picture.rate or DEFAULT_RATE, (image.shape[1], image.shape[0]))
             add_frame[path] = open_video.enter_context(video)
         add_frame[path](image)
 
