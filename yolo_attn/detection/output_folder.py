@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,7 +55,7 @@ class OutputFolder:
         clashes = [
             f"{source} and {sources[key]} would both become {self.path / name}"
             for name, source in outputs
-            for key in _keys(name)
+            for key in sorted(_keys(name))
             if sources.get(key, source) != source
         ]
         inputs = {source.resolve() for source in sources.values() if source}
@@ -85,10 +85,10 @@ class OutputFolder:
                 self._lines.add(line)
 
 
-def _keys(name: str) -> Iterable[str]:
+def _keys(name: str) -> set[str]:
     """Return the name without capitals, and with ANY_FRAME for the number of a frame."""
     name = name.casefold()
-    return name, re.sub(r"_\d{7,}\.txt$", ANY_FRAME, name)
+    return {name, re.sub(r"_\d{7,}\.txt$", ANY_FRAME, name)}
 
 
 def _line(name: str, file: Path) -> str:
