@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, and folders in which one process works at a time."""
 
 import errno
+import hashlib
 import logging
 import os
 import stat
@@ -52,6 +53,41 @@ def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durab
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
         raise
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a draft to write to, which becomes `path` when the block ends; for files that are written by name or in parts.
+
+    After an error `path` is as before and no draft stays. The draft lies beside `path` and has its suffix.
+
+    Args:
+        path: File to write; its folder must exist.
+
+    Raises:
+        OSError: The file cannot be written. The message names it.
+    """
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # no file of a user, never too long, no second draft
+    draft = path.with_name(f".yolo-attn-{name}{path.suffix}")
+    try:
+        yield draft
+        os.replace(draft, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(draft)):
+            raise  # from another file that is written in the same block
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the files of a folder in order of their names, in hexadecimal digits."""
+    content = hashlib.sha256()
+    for part in sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]:
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                content.update(block)
+    return content.hexdigest()
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
 
 Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
 Size = Annotated[
@@ -65,11 +68,12 @@ def predict(
     drawn = draw if draw is not None else out is not None and not (json or visdrone)
     outputs = Outputs(folder=out, drawn=drawn, json=json, visdrone=visdrone)
     detector = open_detector(model, settings, at_once, batch, device)
-    done = predict(detector, source, outputs, partial(typer.echo, err=True))
+    outcome = predict(detector, source, outputs, partial(typer.echo, err=True))
     typer.echo(
-        f"{done.pictures} pictures, {sum(done.boxes.values())} boxes, {len(done.unreadable)} files unreadable", err=True
+        f"{outcome.pictures} pictures, {sum(outcome.boxes.values())} boxes, {len(outcome.unreadable)} files unreadable",
+        err=True,
     )
-    raise typer.Exit(int(bool(done.unreadable)))
+    raise typer.Exit(int(bool(outcome.unreadable)))
 
 
 def visdrone_predict(
@@ -94,18 +98,14 @@ def visdrone_predict(
     from yolo_attn.detection.visdrone_predict import predict_visdrone
 
     settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
-    done = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
-    typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
-    if done.left_out:
-        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(done.left_out)}")
-    if done.unreadable:
-        typer.echo("\n".join(["images that cannot be read, without detection file:", *done.unreadable]), err=True)
+    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
+    typer.echo(f"{out}: {outcome.written} detection files written, {outcome.kept} were there")
+    if outcome.left_out:
+        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(outcome.left_out)}")
+    if outcome.unreadable:
+        typer.echo("\n".join(["images that cannot be read, without detection file:", *outcome.unreadable]), err=True)
         raise typer.Exit(1)
 
 
 def _bar(tasks: Sequence, title: str) -> Iterable:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import track
-
     return track(tasks, escape(title), console=Console(stderr=True))
