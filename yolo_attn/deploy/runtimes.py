@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 from ultralytics.nn.autobackend import AutoBackend
 
+from yolo_attn.deploy.outputs import tensors
 from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
 
 Run = Callable[[torch.Tensor], list[np.ndarray]]
@@ -65,9 +66,7 @@ def open_by_ultralytics(file: Path) -> Run:
     return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
-def tensors(outputs: object) -> list[torch.Tensor]:
-    """The tensors of nested lists, tuples and dictionaries, in their order."""
-    if isinstance(outputs, torch.Tensor):
-        return [outputs]
-    nested = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, list | tuple) else ()
-    return [tensor for entry in nested for tensor in tensors(entry)]
+def first_line(error: Exception) -> str:
+    """Name an error of a runtime, a converter or a damaged file in one short line."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0][:200]}"
