@@ -11,8 +11,8 @@ from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 
 from scripts import results
-from yolo_attn.deploy.export import compare, metadata, shapes_for
 from yolo_attn.deploy.parity import FLOAT, HALF, ParityError, random_images
+from yolo_attn.deploy.verify import compare, metadata, shapes_for
 
 SIZE = 160
 COLUMNS = {
