@@ -1,4 +1,4 @@
-"""What the papers and this package's pages claim, made again.
+"""Scripts that check again what the papers and this package's pages claim.
 
 papers.py       parameters and FLOPs of the papers' tables, counted on built networks
 papers_page.py  docs/papers.md: the counts beside the printed numbers

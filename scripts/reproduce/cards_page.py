@@ -95,7 +95,7 @@ def yaml_row(name: str) -> str:
 
 
 def cost(name: str) -> Complexity:
-    """What a layer costs with its defaults on WIDTH x SIDE x SIDE; a layer of several sources reads two such feature maps."""
+    """The cost of a layer with its defaults on WIDTH x SIDE x SIDE; a layer of several sources reads two such feature maps."""
     layer = LAYERS[name]
     with torch.device("meta"):
         built = _Twice(layer([WIDTH, WIDTH])) if is_multi_source(layer) else layer(WIDTH)

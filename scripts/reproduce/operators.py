@@ -1,8 +1,9 @@
-"""Which operators each layer needs in an ONNX graph: python -m scripts.reproduce.operators"""
+"""Operators of each layer in an ONNX graph: python -m scripts.reproduce.operators"""
 
 from collections import Counter
 
 import torch
+import typer
 from torch import nn
 
 from scripts import results
@@ -37,4 +38,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,4 +1,4 @@
-"""What of a checkpoint's weights reaches a model with inserted rows, and what an inserted layer does before and after some training.
+"""Weights that reach a model with inserted rows or a network with attention, and the accuracy before and after some training.
 
 python -m scripts.reproduce.transfer counts
 python -m scripts.reproduce.transfer networks
@@ -87,7 +87,7 @@ def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:
 
 @app.command()
 def networks() -> None:
-    """How much of a network with attention torchvision's weights fill. Random weights under torchvision's names stand in for them."""
+    """Share of a network with attention that torchvision's weights fill. Random weights under the same names stand in for them."""
     table = []
     for kind, arguments in NETWORKS:
         torch.manual_seed(0)
@@ -101,7 +101,7 @@ def networks() -> None:
 
 @app.command()
 def start(weights: Path, folder: Path = Path("runs/transfer")) -> None:
-    """How far the transferred model is from its source: the change of the maps that enter the head, and the mAP50."""
+    """The transferred model against its source: the change of the feature maps that enter the head, and the mAP50."""
     folder.mkdir(parents=True, exist_ok=True)
     source, images = YOLO(weights), pictures()
     expected, base = head_inputs(source, images), source.val(**DATA).box.map50

@@ -1,4 +1,4 @@
-"""What each layer costs, how it compares with the fastest public form, and EMA's form against the plain one.
+"""The cost of each layer, each layer against the fastest public form, and EMA's form against the plain one.
 
 python -m scripts.timing.layers cost|public|ema [--rounds 21] [--layers EMA,CA]
 """

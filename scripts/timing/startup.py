@@ -1,4 +1,4 @@
-"""What the plug-in costs where it is not used: interpreter start-up, and the time to build a model.
+"""The cost of the plug-in where it is not used: interpreter start-up, and the time to build a model.
 
 python -m scripts.timing.startup [--pairs 200] [--builds 30]. Start-up is `python -c pass` in two new virtual environments, one with the
 package installed; building is yolov5x from the stock YAML and with one EMA row, in one process.

@@ -66,7 +66,7 @@ def spread(times: list[float], base: list[float] | None = None) -> dict[str, flo
 
 def ratio(times: list[float], base: list[float]) -> float:
     """The median of the ratios of each round."""
-    return statistics.median(ours / other for ours, other in zip(times, base, strict=True))
+    return statistics.median(taken / reference for taken, reference in zip(times, base, strict=True))
 
 
 def peak(call: Call) -> int:

@@ -1,4 +1,4 @@
-"""What is known of a file that was made, written as JSON beside it."""
+"""Results of an export or a quantisation, written as JSON beside the file."""
 
 import hashlib
 import json
@@ -90,7 +90,7 @@ class Exported(Made):
 
     @property
     def summary(self) -> str:
-        """What was compared, in words."""
+        """Describe in one line what was compared."""
         parts = []
         if self.comparisons:
             largest = {

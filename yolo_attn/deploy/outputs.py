@@ -1,4 +1,4 @@
-"""What the columns of a head's raw output are: boxes, scores, keypoints and the rest."""
+"""Columns of a head's raw output by their meaning: boxes, scores, keypoints and the rest."""
 
 from collections.abc import Iterable
 

@@ -33,7 +33,7 @@ class ParityError(ValueError):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """By how much outputs may differ.
+    """Largest differences that outputs may have.
 
     Attributes:
         pixels: Of coordinates, in pixels of the network's input.
@@ -118,11 +118,13 @@ def compare(network: BaseModel, run: Run, images: torch.Tensor, tolerance: Toler
         given = run(images)
     except RUN_ERRORS as error:
         raise ParityError(f"does not run: {first_line(error)}") from error
-    partners = [expected[0], *(_of_shape(output.shape, expected[1:]) for output in given[1:])]
     differences = []
-    for truth, output in zip(partners, given, strict=True):
-        if truth.shape != output.shape:
-            raise ParityError(f"gives an output of shape {output.shape}, where torch gives {truth.shape}")
+    for number, output in enumerate(given):
+        candidates = expected[1:] if number else expected[:1]  # of torch's further outputs not all are exported
+        truth = next((values for values in candidates if values.shape == output.shape), None)
+        if truth is None:
+            shapes = ", ".join(str(values.shape) for values in candidates) or "no further one"
+            raise ParityError(f"gives an output of shape {output.shape}, where torch gives {shapes}")
         for values, whose in ((truth, "torch"), (output, "the file")):
             if missing := int((~np.isfinite(values)).sum()):
                 raise ParityError(f"cannot be compared: {missing} of {values.size} outputs of {whose} are not finite")
@@ -132,7 +134,7 @@ def compare(network: BaseModel, run: Run, images: torch.Tensor, tolerance: Toler
 
 
 def strength(network: BaseModel, shape: tuple[int, int, int, int]) -> float:
-    """The smallest power of ten by which random images must be multiplied for the scores to depend on them."""
+    """Find the smallest power of ten by which random images must be multiplied for the scores to depend on them."""
     images, factor = random_images(shape), 1.0
     with torch.no_grad():
         black = logits(network, torch.zeros(shape))
@@ -142,17 +144,10 @@ def strength(network: BaseModel, shape: tuple[int, int, int, int]) -> float:
 
 
 def random_images(shape: tuple[int, int, int, int]) -> torch.Tensor:
-    """(B, C, H, W) in 0..1, patches of colour with noise on them: all noise would average out in the first layers."""
+    """Draw (B, C, H, W) in 0..1: patches of colour with noise on them, as noise alone would average out in the first layers."""
     generator = torch.Generator().manual_seed(0)
     patches = torch.rand((*shape[:2], shape[2] // 16 + 1, shape[3] // 16 + 1), generator=generator)
     return 0.8 * F.interpolate(patches, shape[2:], mode="bilinear") + 0.2 * torch.rand(shape, generator=generator)
-
-
-def _of_shape(shape: tuple[int, ...], outputs: list[np.ndarray]) -> np.ndarray:
-    for output in outputs:
-        if output.shape == shape:
-            return output
-    raise ParityError(f"gives an output of shape {shape}, where torch gives {[output.shape for output in outputs]}")
 
 
 def _differences(
@@ -181,11 +176,11 @@ def _difference(kind: str, truth: np.ndarray, output: np.ndarray, tolerance: Tol
         allowed, unit = tolerance.probability + tolerance.logit * truth * (1 - truth), ""
     else:
         allowed, unit = np.full(truth.shape, tolerance.relative * max(np.abs(truth).max(initial=0), 1e-30)), ""
-    apart = np.abs(truth - output)
-    if not apart.size:
+    error = np.abs(truth - output)
+    if not error.size:
         return Difference(kind, 0.0, float(tolerance.probability), unit)
-    place = np.unravel_index((apart / allowed).argmax(), apart.shape)
-    return Difference(kind, float(apart[place]), float(allowed[place]), unit)
+    place = np.unravel_index((error / allowed).argmax(), error.shape)
+    return Difference(kind, float(error[place]), float(allowed[place]), unit)
 
 
 def _paired(truth: np.ndarray, output: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray, np.ndarray]:

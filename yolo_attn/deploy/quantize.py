@@ -31,7 +31,7 @@ ROUNDS = 11  # in which the two files take turns
 
 @dataclass(frozen=True)
 class Quality:
-    """What a file is worth.
+    """Accuracy, speed and size of a file.
 
     Attributes:
         map50: mAP at IoU 0.5 on the data's validation set, as stock `val` finds it.

@@ -30,16 +30,17 @@ def opened(file: str | Path) -> Run:
     return open_by_ultralytics(file)
 
 
-def open_onnx(file: Path | onnx.ModelProto) -> Run:
+def open_onnx(model: Path | onnx.ModelProto) -> Run:
     """Open an ONNX file, or a model in memory, by onnxruntime. The outputs come in the order of the graph.
 
     A model in memory is run node by node as it stands: onnxruntime's faster layouts fail on some outputs amid a graph.
     """
     options = onnxruntime.SessionOptions()
-    if isinstance(file, onnx.ModelProto):
+    content: str | bytes = str(model)
+    if isinstance(model, onnx.ModelProto):
+        content = model.SerializeToString()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4  # what goes wrong is raised
-    content = file.SerializeToString() if isinstance(file, onnx.ModelProto) else str(file)
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     dtype = np.float16 if entry.type == "tensor(float16)" else np.float32
