@@ -39,12 +39,9 @@ def export(
     sides = [part.strip() for part in imgsz.split(",")] if imgsz else []
     if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
         raise ValueError(f"export: --imgsz {imgsz} is no size; give one or two whole numbers, such as 640 or 384,640")
-    pictures = [path for path in files(images) if path.suffix.lower() in IMAGES] if images else []
-    if images and not pictures:
-        raise ValueError(f"export: {images} holds no image; boxes are compared on images, not on videos")
+    pictures = files(images, IMAGES) if images else []
     chosen = {"imgsz": [int(side) for side in sides] or None, "opset": opset, "half": half or None}
-    if format == "onnx":
-        chosen["simplify"] = simplify
+    chosen["simplify"] = simplify if format == "onnx" else None
     given = {name: value for name, value in chosen.items() if value is not None}
     exported = export_and_verify(model, format, verify, pictures, dynamic=dynamic, batch=batch, **given)
     typer.echo(f"{exported.file}: {exported.summary}; note in {exported.note}")
