@@ -247,8 +247,8 @@ def test_constructor_arguments_are_annotated_with_plain_types(name):
     parameters = inspect.signature(LAYERS[name]).parameters.values()
     arguments = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
     several = is_multi_source(LAYERS[name])
-    assert (arguments[0].name, arguments[0].annotation) == ("channels", "list[int]" if several else "int")
-    assert {argument.annotation for argument in arguments[1:]} <= {"int", "float", "bool", "str", int, float, bool, str}
+    assert (arguments[0].name, arguments[0].annotation) == ("channels", list[int] if several else int)
+    assert {argument.annotation for argument in arguments[1:]} <= {int, float, bool, str}
     assert all(argument.default is not argument.empty for argument in arguments[1:])
 
 

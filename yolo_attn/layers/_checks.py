@@ -3,8 +3,6 @@
 Every check raises ValueError with one sentence: the layer, what was found, the rule, the way out (`advice`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import NoReturn
 
@@ -12,13 +10,11 @@ from torch import nn
 
 
 def check_positive(layer: nn.Module, advice: str = "give the width of the map", /, **arguments: int) -> None:
-    """Refuse arguments below 1."""
     if min(arguments.values()) < 1:
         _refuse(layer, f"{_joined(arguments)} must be 1 or more, found {_joined(arguments.values())}; {advice}")
 
 
 def check_odd(layer: nn.Module, kernel_size: int, advice: str = "the paper's is 7") -> None:
-    """Refuse a kernel size that is even or below 1."""
     if kernel_size < 1 or kernel_size % 2 == 0:
         _refuse(layer, f"kernel_size must be odd and positive, found {kernel_size}; {advice}")
 
@@ -38,7 +34,7 @@ def group_width(layer: nn.Module, channels: int, groups: int, noun: str = "numbe
         fitting = [n for n in range(1, channels // parts + 1) if channels % (n * parts) == 0]
         nearest = [*[n for n in fitting if n < groups][-1:], *[n for n in fitting if n > groups][:1]]
         fault = f"cannot be split into {groups} groups{' of two halves' if halves else ''}"
-        _refuse_width(layer, channels, fault, nearest, f"{noun} that", f"{noun}s that")
+        _refuse_width(layer, channels, fault, nearest, noun)
     return channels // (groups * parts)
 
 
@@ -46,7 +42,7 @@ def check_multiple(layer: nn.Module, channels: int, step: int, fault: str) -> No
     """Refuse channels that are no positive multiple of step."""
     if channels < 1 or channels % step:
         below = channels // step * step
-        _refuse_width(layer, channels, fault, [width for width in (below, below + step) if width > 0])
+        _refuse_width(layer, channels, fault, [width for width in (below, below + step) if width > 0], "width")
 
 
 def single_source_layer(holder: nn.Module, name: str) -> type[nn.Module]:
@@ -60,10 +56,8 @@ def single_source_layer(holder: nn.Module, name: str) -> type[nn.Module]:
     return known[name]
 
 
-def _refuse_width(
-    layer: nn.Module, channels: int, fault: str, nearest: list[int], one: str = "that", several: str = "that"
-) -> NoReturn:
-    rule = f"{several} fit are" if len(nearest) > 1 else f"{one} fits is"
+def _refuse_width(layer: nn.Module, channels: int, fault: str, nearest: list[int], noun: str) -> NoReturn:
+    rule = f"{noun}s that fit are" if len(nearest) > 1 else f"{noun} that fits is"
     _refuse(layer, f"{channels} channels {fault}; the nearest {rule} {_joined(nearest)}")
 
 

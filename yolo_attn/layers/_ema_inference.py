@@ -4,8 +4,6 @@ Shapes: N = B * factor groups of k channels, of H x W pixels. The weights are th
 others hold their parameters.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn

@@ -4,8 +4,6 @@ A score for each channel, from its mean, and a score for each pixel, from dilate
 the gated input is added to the input.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

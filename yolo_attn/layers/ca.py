@@ -4,8 +4,6 @@ Means along one axis keep the position along the other. The gate of a pixel is t
 its column.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

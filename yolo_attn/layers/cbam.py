@@ -3,8 +3,6 @@
 The input is multiplied by a gate for each channel, then by a gate for each pixel; both are computed from means and maxima.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -4,8 +4,6 @@ The gate of a channel is computed from the means of its nearest neighbours in ch
 bottleneck.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -8,8 +8,6 @@ sum gates the group's pixels.
 convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference` or `_ema_onnx`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

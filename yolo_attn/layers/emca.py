@@ -8,8 +8,6 @@ none (S=0), the last block of the previous stage (S=1, N'=1), all blocks of the 
 every previous stage (S=i-1, N'=1).
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

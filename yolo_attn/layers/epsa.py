@@ -5,8 +5,6 @@ for each of their channels, which a softmax over the scales normalises. The laye
 another module named PSA. In EPSANet it replaces the 3x3 convolution of a bottleneck.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

@@ -8,8 +8,6 @@ cos(pi u (h + 1/2) / H) cos(pi v (w + 1/2) / W), as in the paper's equation. Not
 number of half waves across a feature map of any size.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import Any

@@ -3,8 +3,6 @@
 A softmax over all pixels weighs their sum, the context vector. A bottleneck transforms it, and the result is added to every pixel.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

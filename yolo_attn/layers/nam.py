@@ -4,8 +4,6 @@ The scale that a BatchNorm learns for a channel says how much the channel varies
 normalised pixels of the channel, and their sigmoid is the gate.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

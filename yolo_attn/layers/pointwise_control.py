@@ -5,8 +5,6 @@ parameters is matched by one convolution over the first m = round(sqrt(P)) chann
 bias; the other channels pass unchanged. A bottleneck could not match a small P (ECA has 5).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -5,8 +5,6 @@ epochs. With this gain the network starts as the network that the weights come f
 the layer to use. The papers of the layers do not do this.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -4,8 +4,6 @@ In each group one half of the channels is gated by its means, the other by its n
 then mixes the halves. The weights are shared by all groups.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

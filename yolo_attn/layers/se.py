@@ -3,8 +3,6 @@
 The gates of all channels are computed from the means of all channels, by two matrices with a bottleneck between them.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -35,9 +33,8 @@ class SE(nn.Module):
         self.expand = nn.Linear(width, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if (
-            torch.is_grad_enabled() and not torch.jit.is_tracing()
-        ):  # the backward of a sum is a view, that of a mean a new feature map
+        if torch.is_grad_enabled() and not torch.jit.is_tracing():
+            # The backward of a sum is a view, that of a mean a new feature map.
             pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
         else:
             pooled = x.mean((2, 3))  # (B, C)

@@ -4,8 +4,6 @@ In each group of channels the gate of a pixel is high where the pixel resembles 
 pixel does.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

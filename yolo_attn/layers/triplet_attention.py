@@ -5,8 +5,6 @@ axes gives a gate. The paper rotates the feature map so that one code serves all
 and the three gates are averaged before one multiplication.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

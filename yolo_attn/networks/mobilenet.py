@@ -3,8 +3,6 @@
 Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381. Names of parameters are torchvision's, so its weights load.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
