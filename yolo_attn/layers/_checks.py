@@ -46,7 +46,7 @@ def check_multiple(layer: nn.Module, channels: int, step: int, fault: str) -> No
 
 
 def single_source_layer(holder: nn.Module, name: str) -> type[nn.Module]:
-    """The class of that name in LAYERS; refuse one that reads several feature maps, and the class of `holder` itself."""
+    """Return the class of that name in LAYERS; refuse one that reads several feature maps, and the class of `holder` itself."""
     from yolo_attn.layers import LAYERS, is_multi_source  # not at the top: the table imports every layer
 
     known = {key: layer for key, layer in LAYERS.items() if not is_multi_source(layer) and layer is not type(holder)}

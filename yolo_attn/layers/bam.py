@@ -25,9 +25,6 @@ class BAM(nn.Module):
         dilation: Distance between the taps of the two 3x3 convolutions in pixels, 1 or more.
         authors_code: Multiply the scores, as in the released code.
 
-    Raises:
-        ValueError: channels or dilation below 1, or reduction outside 1 to C.
-
     Source: paper, section 3.
     """
 

@@ -18,9 +18,6 @@ class CA(nn.Module):
         channels: C, 1 or more.
         reduction: C / reduction channels in the shared bottleneck, 1 or more; the bottleneck is never narrower than 8.
 
-    Raises:
-        ValueError: an argument is below 1.
-
     Source: paper, equations 4 to 9.
     """
 

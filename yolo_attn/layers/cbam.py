@@ -22,9 +22,6 @@ class CBAM(nn.Module):
         kernel_size: Side of the pixel gate's convolution, odd.
         authors_code: Add biases to the bottleneck and a BatchNorm after the convolution, as in the released code.
 
-    Raises:
-        ValueError: reduction outside 1 to C, or an even or non-positive kernel_size.
-
     Source: paper, equations 1 to 3.
     """
 

@@ -27,9 +27,6 @@ class DMSA(nn.Module):
         groups: Number of groups G, 1 or more, all with the same weights; each is split into two halves of k = C / (2 * G) channels.
         stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups of two halves, or stride is below 1.
-
     Source: paper, section 3.
     """
 

@@ -40,9 +40,6 @@ class EMA(nn.Module):
         channels: C, a multiple of factor.
         factor: Number of groups, 1 or more; all share the weights, of k = C / factor channels.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups.
-
     Source: paper, section 3. Parameter names are those of the authors' checkpoints.
     """
 

@@ -16,9 +16,6 @@ class EMANoCross(EMA):
         channels: C, a multiple of factor.
         factor: Number of groups, 1 or more; all share the weights, of k = C / factor channels.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups.
-
     Source: paper, section 3 and Table 3. Parameters as in EMA.
     """
 

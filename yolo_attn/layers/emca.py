@@ -34,9 +34,6 @@ class EMCA(nn.Module):
         excitation: `se` (two matrices), `eca` (a 1-D kernel of the ECA rule) or `srm` (mean and deviation, then a BatchNorm).
         reduction: C / reduction channels in the bottleneck of `se`, 1 to C. Not used otherwise.
 
-    Raises:
-        ValueError: a source is wider than the first, the excitation is unknown, or reduction is outside 1 to C.
-
     Source: paper, section III. `srm` mixes means and deviations with the same kernel, as its published parameter counts require.
     """
 

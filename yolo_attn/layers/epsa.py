@@ -22,9 +22,6 @@ class EPSA(nn.Module):
         reduction: C / 4 / reduction channels in the bottleneck, 1 to C / 4.
         stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
 
-    Raises:
-        ValueError: channels is not a multiple of 64, or another argument is out of range.
-
     Source: paper, equations 4 to 10.
     """
 

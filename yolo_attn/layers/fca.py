@@ -39,9 +39,6 @@ class FCA(nn.Module):
         reduction: C / reduction channels in the bottleneck, 1 to C.
         frequencies: Number of frequencies that share the channels: 1, 2, 4, 8 or 16. With 1, the pooled values are 7 times those of SE.
 
-    Raises:
-        ValueError: reduction outside 1 to C, another number of frequencies, or channels that do not split into it.
-
     Source: paper, section 3.
     """
 

@@ -17,9 +17,6 @@ class GC(nn.Module):
         channels: C, 1 or more.
         reduction: C / reduction channels in the bottleneck, 1 to C.
 
-    Raises:
-        ValueError: channels below 1, or reduction outside 1 to C.
-
     Source: paper, equation 5.
     """
 

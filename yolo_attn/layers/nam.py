@@ -20,9 +20,6 @@ class NAM(nn.Module):
         channels: C, 1 or more.
         authors_code: Treat the share as a constant in the backward, as in the released code. The output is the same.
 
-    Raises:
-        ValueError: channels below 1.
-
     Source: paper, equations 1 and 2.
     """
 

@@ -21,9 +21,6 @@ class PointwiseControl(nn.Module):
         layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single feature map.
         arguments: Hyper-parameters of that layer.
 
-    Raises:
-        ValueError: There is no such layer, or it refuses its arguments.
-
     m is at most C: a layer with more than C * C parameters is not matched, and the count says so. No normalisation, no
     activation, no shortcut, so that nothing but the mixing of channels is added.
     """

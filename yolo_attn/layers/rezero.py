@@ -19,9 +19,6 @@ class ReZero(nn.Module):
         layer: Name of the layer, one of LAYERS that reads a single feature map.
         arguments: Hyper-parameters of that layer.
 
-    Raises:
-        ValueError: There is no such layer, or it refuses its arguments.
-
     The gradient of the layer's own parameters is 0 in the first step, in which only the gain moves.
     """
 

@@ -17,9 +17,6 @@ class SA(nn.Module):
         channels: C, a multiple of 2 * groups.
         groups: Number of groups, 1 or more; each is split into two halves of k = C / (2 * groups) channels.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups of two halves.
-
     Source: paper, section 3.
     """
 

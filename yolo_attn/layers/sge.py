@@ -20,9 +20,6 @@ class SGE(nn.Module):
         channels: C, a multiple of groups.
         groups: Number of groups, 1 or more, each with a weight and a bias.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups.
-
     Source: paper, equations 1 to 5.
     """
 

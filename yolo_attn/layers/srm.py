@@ -19,9 +19,6 @@ class SRM(nn.Module):
     Args:
         channels: C, 1 or more.
 
-    Raises:
-        ValueError: channels below 1.
-
     Source: paper, section 3.
     """
 

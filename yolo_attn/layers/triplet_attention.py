@@ -18,9 +18,6 @@ class TripletAttention(nn.Module):
         channels: C, 1 or more; no parameter depends on it.
         kernel_size: Side of the three convolutions, odd.
 
-    Raises:
-        ValueError: channels below 1, or an even or non-positive kernel_size.
-
     Source: paper, section 3.
     """
 
