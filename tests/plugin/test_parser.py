@@ -298,7 +298,7 @@ FOUR = "a row is a list of four, [from, number, module, arguments], found"
         ("[-1, 1, ReZero, [EMA, 7]]", "EMA: 64 channels cannot be split into 7 groups"),
         ("[-1, 1, ReZero, [EMMA]]", "ReZero: there is no layer 'EMMA'"),
         ("[-1, 1, ReZero, [ReZero]]", "ReZero: there is no layer 'ReZero'"),
-        ("[-1, 1, ReZero, [EMCA]]", "ReZero: there is no layer 'EMCA' that reads a single map"),
+        ("[-1, 1, ReZero, [EMCA]]", "ReZero: there is no layer 'EMCA' that reads a single feature map"),
         ("[-1, 1, PointwiseControl, [CBAM, 16, 7.5]]", "7.5 does not fit kernel_size of CBAM("),
         (
             "[-1, 1, ResNet, [18]]",

@@ -9,7 +9,7 @@ from typing import NoReturn
 from torch import nn
 
 
-def check_positive(layer: nn.Module, advice: str = "give the width of the map", /, **arguments: int) -> None:
+def check_positive(layer: nn.Module, advice: str = "give the width of the feature map", /, **arguments: int) -> None:
     if min(arguments.values()) < 1:
         _refuse(layer, f"{_joined(arguments)} must be 1 or more, found {_joined(arguments.values())}; {advice}")
 
@@ -51,7 +51,7 @@ def single_source_layer(holder: nn.Module, name: str) -> type[nn.Module]:
 
     known = {key: layer for key, layer in LAYERS.items() if not is_multi_source(layer) and layer is not type(holder)}
     if name not in known:
-        message = f"there is no layer {name!r} that reads a single map; known are {', '.join(known)}"
+        message = f"there is no layer {name!r} that reads a single feature map; known are {', '.join(known)}"
         raise ValueError(f"{type(holder).__name__}: {message}")
     return known[name]
 

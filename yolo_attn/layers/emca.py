@@ -46,7 +46,7 @@ class EMCA(nn.Module):
     def __init__(self, channels: list[int], excitation: str = "se", reduction: int = 16):
         super().__init__()
         if not channels or min(channels) < 1:
-            raise ValueError(f"EMCA: widths must be 1 or more, found {channels}; give the widths of the maps.")
+            raise ValueError(f"EMCA: widths must be 1 or more, found {channels}; give the widths of the feature maps.")
         width, sources = channels[0], len(channels)
         if max(channels) > width:
             raise ValueError(
