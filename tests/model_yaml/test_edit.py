@@ -232,7 +232,7 @@ def test_identity_and_gradients_hold_in_every_other_stock_file(text, role):
 
 @pytest.mark.parametrize("after", [-1, 3, 99])
 def test_nothing_goes_behind_the_head(after):
-    with pytest.raises(ValueError, match="write 0 to 2, the last row is the head"):
+    with pytest.raises(ValueError, match="write 0 to 2, row 3 is the head"):
         edit.insert(THREE_ROWS, after, "EMA")
 
 

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-SUFFIXES = (".yaml", ".yml")
 Base = Annotated[
     str, typer.Argument(help="Model YAML: a path, or a name that Ultralytics knows, such as yolov5s.yaml.")
 ]
@@ -66,8 +65,9 @@ def strip(file: Base, output: Output) -> None:
     """
     from yolo_attn.model_yaml import edit
 
+    text = _read(file)
     with _error_names(file):
-        text = edit.strip(_read(file))
+        text = edit.strip(text)
     _write(output, text)
 
 
@@ -108,6 +108,7 @@ def _read(base: str) -> str:
 
 
 def _write(output: Path, text: str) -> None:
+    from yolo_attn.plugin.files import SUFFIXES
     from yolo_attn.storage import atomic_write
 
     if output.suffix.lower() not in SUFFIXES or output.is_dir():
@@ -121,7 +122,7 @@ def _error_names(file: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise error if str(error).startswith(f"{file}: ") else ValueError(f"{file}: {error}") from error
+        raise ValueError(f"{file}: {error}") from error
 
 
 def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
