@@ -68,10 +68,8 @@ def accuracy_against_latency(summaries: Sequence[Summary]) -> Figure | None:
     for index, summary in enumerate(summaries):
         score, latency = summary.scores[key], summary.latency
         if score and latency:
-            label = f"{summary.model} (n = {score.n})"
-            _draw_mean(
-                axes, latency.value, score.value, latency.deviation, score.deviation, index, label=label, capsize=3
-            )
+            style = {"label": f"{summary.model} (n = {score.n})", "capsize": 3, **_marker(index)}
+            axes.errorbar(latency.value, score.value, xerr=latency.deviation, yerr=score.deviation, **style)
     axes.set(xlabel="forward pass, one image, ms (median; runs measured one after another)", ylabel=f"{SCORES[key]}, %")
     axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
     axes.margins(0.15)
@@ -113,8 +111,8 @@ def per_class(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure | No
 def _by_class(runs: Sequence[FinishedRun], model: str, key: str) -> dict[str, dict[int, float]]:
     """{class: {seed: score}} of a model, without classes that have no ground truth."""
     by_class: dict[str, dict[int, float]] = {}
-    for run in runs:
-        for name, score in run.per_class[key].items() if run.model == model else ():
+    for run in [run for run in runs if run.model == model]:
+        for name, score in run.per_class[key].items():
             if score is not None:
                 by_class.setdefault(name, {})[run.seed] = score
     return by_class
@@ -127,16 +125,12 @@ def _draw_difference(
     if mean:
         seeds = [scores[seed] - baseline[seed] for seed in scores if seed in baseline]
         axes.scatter(seeds, [y] * len(seeds), s=16, alpha=0.55, linewidth=0, color=_colour(index))
-        _draw_mean(
-            axes, mean.value, y, None if mean.high is None else mean.high - mean.value, None, index, markersize=4.5
-        )
+        interval = None if mean.high is None else mean.high - mean.value
+        axes.errorbar(mean.value, y, xerr=interval, markersize=4.5, **_marker(index))
 
 
-def _draw_mean(
-    axes: Axes, x: float, y: float, xerr: float | None, yerr: float | None, index: int, **style: Any
-) -> None:
-    marker = MARKERS[index % len(MARKERS)]
-    axes.errorbar(x, y, xerr=xerr, yerr=yerr, fmt=marker, color=_colour(index), elinewidth=1, **style)
+def _marker(index: int) -> dict[str, Any]:
+    return {"fmt": MARKERS[index % len(MARKERS)], "color": _colour(index), "elinewidth": 1}
 
 
 def _colour(index: int) -> str:
