@@ -1,4 +1,4 @@
-"""`yolo-attn bench`: models against each other, over seeds."""
+"""`yolo-attn bench`: compare models over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,7 +59,7 @@ def listed(options: Sequence[str]) -> list[str]:
 
 
 def seed_numbers(words: Sequence[str]) -> list[int]:
-    """Seeds as they were typed -> numbers; ValueError names what is no number."""
+    """Seeds as they were typed -> numbers; ValueError for a word that is no number."""
     for word in words:
         if not word.isdecimal():
             raise ValueError(f"bench: --seeds takes whole numbers separated by commas, such as 0,1,2, and not {word!r}")
@@ -67,7 +67,7 @@ def seed_numbers(words: Sequence[str]) -> list[int]:
 
 
 def key_values(words: Sequence[str]) -> dict[str, Any]:
-    """Words such as imgsz=640 -> {"imgsz": 640}; ValueError names what is no such word, and a key that is given twice."""
+    """Words such as imgsz=640 -> {"imgsz": 640}; ValueError for a word of another form, and for a key that is given twice."""
     from ultralytics.cfg import smart_value
 
     values: dict[str, Any] = {}
