@@ -1,6 +1,7 @@
 """A small drawn data set in VisDrone's official layout, to try things out where the real pictures are not at hand.
 
-Files: scene (a picture with its annotation), town (what stands where), objects and scenery (solids), view (the camera).
+Files: scene (a picture with its annotation), town and site (what stands where), objects and scenery (shapes made of
+solids), view (the camera).
 """
 
 import json
@@ -16,8 +17,9 @@ from yolo_attn.demo.scene import draw_picture
 from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone import annotations
 from yolo_attn.visdrone.labels import label_text, yolo_labels
+from yolo_attn.visdrone.splits import FOLDERS
 
-SPLITS = ("VisDrone2019-DET-train", "VisDrone2019-DET-val", "VisDrone2019-DET-test-dev")
+SPLITS = tuple(FOLDERS.values())
 RECIPE = "recipe.json"  # names what a finished set was drawn from
 DRAWING = 1  # raised whenever the same arguments give other labels
 
