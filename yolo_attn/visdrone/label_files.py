@@ -18,7 +18,7 @@ DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` r
 
 @dataclass(frozen=True, eq=False)
 class LabelOutcome:
-    """What became of one annotation file.
+    """The labels of one image, or why there are none.
 
     Attributes:
         refused: A sentence on why there are no labels; empty if there are.
@@ -96,17 +96,11 @@ class LabelWriter:
             if not self.fresh:
                 remove_cache(self.folder)
             atomic_write(path, content)
-        left_out = {}
-        if reasons.any():
-            kinds, firsts, counts = (
-                values.tolist() for values in np.unique(reasons, return_index=True, return_counts=True)
-            )
-            left_out = {
-                Reason(kind): (count, first) for kind, first, count in zip(kinds, firsts, counts, strict=True) if kind
-            }
+        kinds, firsts, counts = np.unique(reasons, return_index=True, return_counts=True)
+        numbers = zip(kinds.tolist(), counts.tolist(), firsts.tolist(), strict=True)
         return LabelOutcome(
             boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
-            left_out=left_out,
+            left_out={Reason(kind): (count, first) for kind, count, first in numbers if kind},
             digest=known if kept else digest,
             written=written,
             kept=kept,

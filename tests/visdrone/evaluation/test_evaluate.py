@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tests.reference import visdrone_evaluate as slow
 from yolo_attn.visdrone.annotations import read
-from yolo_attn.visdrone.evaluation.evaluate import evaluate
-from yolo_attn.visdrone.evaluation.official import evaluate_submission
+from yolo_attn.visdrone.evaluation.evaluate import evaluate, evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.sizes import read_sizes
 
