@@ -7,7 +7,7 @@ Numbers of different protocols do not belong in one column.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,14 +20,6 @@ from yolo_attn.visdrone.evaluation.result import MAX_DETECTIONS, Evaluation
 from yolo_attn.visdrone.evaluation.submission import MOST_ROWS, Frame, Submission, load
 
 CATEGORIES = np.arange(1, len(NAMES) + 1)
-
-
-@dataclass(frozen=True, eq=False)
-class _KeptRows:
-    """Ground truth (G, 8) and detections (D, 8) of a frame that its ignored regions leave, in file order."""
-
-    truth: np.ndarray
-    detections: np.ndarray
 
 
 def evaluate(
@@ -58,32 +50,31 @@ def evaluate_submission(submission: Submission) -> Evaluation:
     return Evaluation(
         ap=ap,
         ar=ar,
-        images_per_class=np.sum([np.isin(CATEGORIES, rows.truth[:, 5]) for rows in kept], 0),
-        kept={
-            frame.stem: (len(rows.truth), len(rows.detections))
-            for frame, rows in zip(submission.frames, kept, strict=True)
-        },
+        images_per_class=np.sum([np.isin(CATEGORIES, frame.annotations[:, 5]) for frame in kept], 0),
+        kept={frame.stem: (len(frame.annotations), len(frame.detections)) for frame in kept},
         counts=_counts(submission.frames, kept),
         warnings=submission.warnings,
     )
 
 
-def _without_ignored(frame: Frame) -> _KeptRows:
+def _without_ignored(frame: Frame) -> Frame:
+    """Remove the ignored regions and the rows inside them."""
     is_region = frame.annotations[:, 5] == IGNORED_REGION
     regions, truth = frame.annotations[is_region], frame.annotations[~is_region]
     boxes = np.concatenate([truth, frame.detections])[:, :4]
     outside = outside_regions(boxes, regions[:, :4], frame.width, frame.height)
-    return _KeptRows(truth=truth[outside[: len(truth)]], detections=frame.detections[outside[len(truth) :]])
+    detections = frame.detections[outside[len(truth) :]]
+    return replace(frame, annotations=truth[outside[: len(truth)]], detections=detections)
 
 
-def _class_scores(kept: Sequence[_KeptRows]) -> tuple[np.ndarray, np.ndarray]:
+def _class_scores(frames: Sequence[Frame]) -> tuple[np.ndarray, np.ndarray]:
     """Rows of all images -> AP (10 classes, 10 thresholds) and AR (10, 10, 4 limits) in percent."""
     # The detections of an image choose by falling score, equal scores in file order.
-    orders = [np.argsort(-rows.detections[:MOST_ROWS, 4], kind="stable") for rows in kept]
-    choosing = [rows.detections[order] for rows, order in zip(kept, orders, strict=True)]
-    pairs = join([candidates(found, rows.truth) for found, rows in zip(choosing, kept, strict=True)])
-    detections, file_row = np.concatenate(choosing), np.concatenate(orders)
-    truth_categories = np.concatenate([rows.truth[:, 5] for rows in kept])
+    orders = [np.argsort(-frame.detections[:MOST_ROWS, 4], kind="stable") for frame in frames]
+    by_choice = [frame.detections[order] for frame, order in zip(frames, orders, strict=True)]
+    pairs = join([candidates(rows, frame.annotations) for rows, frame in zip(by_choice, frames, strict=True)])
+    detections, file_row = np.concatenate(by_choice), np.concatenate(orders)
+    truth_categories = np.concatenate([frame.annotations[:, 5] for frame in frames])
 
     # Rows beyond a limit leave before the matching: in an unsorted file they may hold the better detections.
     taken = [true_positives(pairs.only(file_row < limit)) for limit in MAX_DETECTIONS]
@@ -108,7 +99,7 @@ def _area_under_envelope(hit: np.ndarray, wrong: np.ndarray, total: int) -> np.n
     return 100 * np.where(hit, envelope / total, 0).sum(0)  # recall rises by 1 / total at every hit and only there
 
 
-def _counts(frames: Sequence[Frame], kept: Sequence[_KeptRows]) -> dict[str, int]:
+def _counts(frames: Sequence[Frame], kept: Sequence[Frame]) -> dict[str, int]:
     regions = sum(int((frame.annotations[:, 5] == IGNORED_REGION).sum()) for frame in frames)
     truth = sum(len(frame.annotations) for frame in frames) - regions
     detections = sum(len(frame.detections) for frame in frames)
@@ -116,8 +107,8 @@ def _counts(frames: Sequence[Frame], kept: Sequence[_KeptRows]) -> dict[str, int
         "images": len(frames),
         "ignored_regions": regions,
         "ground_truth": truth,
-        "ground_truth_dropped": truth - sum(len(rows.truth) for rows in kept),
+        "ground_truth_dropped": truth - sum(len(frame.annotations) for frame in kept),
         "detections": detections,
-        "detections_dropped": detections - sum(len(rows.detections) for rows in kept),
-        "detections_cut": sum(max(0, len(rows.detections) - MOST_ROWS) for rows in kept),
+        "detections_dropped": detections - sum(len(frame.detections) for frame in kept),
+        "detections_cut": sum(max(0, len(frame.detections) - MOST_ROWS) for frame in kept),
     }
