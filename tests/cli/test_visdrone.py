@@ -18,14 +18,14 @@ SEVEN = ["AP", "AP50", "AP75", "AR1", "AR10", "AR100", "AR500"]
 
 
 def run(*arguments) -> str:
-    """What a verb prints, which must end well."""
+    """Run a command that must succeed; return what it prints."""
     done = CliRunner().invoke(cli.app, ["visdrone", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
 
 def refused(monkeypatch, capsys, *arguments) -> str:
-    """What a verb that ends with exit code 2 says on standard error."""
+    """Run a command that must end with exit code 2; return what it prints to standard error."""
     monkeypatch.setattr(sys, "argv", ["yolo-attn", "visdrone", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -44,14 +44,8 @@ def small_set(tmp_path_factory) -> Path:
 
 def case(name: str) -> list:
     folder = CASES / name
-    return [
-        "--annotations",
-        folder / "annotations",
-        "--detections",
-        folder / "detections",
-        "--sizes",
-        folder / "images_sizes.csv",
-    ]
+    files = ["--annotations", folder / "annotations", "--detections", folder / "detections"]
+    return [*files, "--sizes", folder / "images_sizes.csv"]
 
 
 def test_evaluate_prints_the_official_numbers_and_those_of_every_class():
@@ -205,19 +199,11 @@ def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_
 
     val = root / splits.FOLDERS["val"]
     detections, best = tmp_path / "detections", tmp_path / "run" / "weights" / "best.pt"
-    out = run("predict", "--model", best, "--images", val / "images", "--out", detections, "--imgsz", 64)
+    arguments = ["--model", best, "--images", val / "images", "--out", detections, "--imgsz", 64]
+    out = run("predict", *arguments)
     assert "4 detection files written, 0 were there" in out
     (val / "images" / "broken.jpg").write_bytes(b"")
-    again = CliRunner().invoke(
-        cli.app,
-        [
-            "visdrone",
-            "predict",
-            *("--model", str(best), "--images", str(val / "images"), "--out", str(detections)),
-            "--imgsz",
-            "64",
-        ],
-    )
+    again = CliRunner().invoke(cli.app, ["visdrone", "predict", *map(str, arguments)])
     assert again.exit_code == 1
     assert "broken.jpg" in again.output
     (val / "images" / "broken.jpg").unlink()

@@ -79,16 +79,16 @@ def draw(
 
 
 def _holds(root: Path, recipe: dict) -> bool:
-    """Return whether the finished set of this recipe lies at `root`; refuse anything else there."""
+    """Tell whether the finished set of this recipe lies at `root`; refuse anything else there."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
-    there = None
+    found = None
     if (root / RECIPE).is_file():
         with suppress(ValueError):  # damaged
-            there = json.loads((root / RECIPE).read_text(encoding="utf-8"))
-    if there != recipe or not all((root / split / "images").is_dir() for split in SPLITS):
+            found = json.loads((root / RECIPE).read_text(encoding="utf-8"))
+    if found != recipe or not all((root / split / "images").is_dir() for split in SPLITS):
         raise FileExistsError(
-            f"{root}: holds {there or 'files that are no demo set'}, not the whole set {recipe}; remove it or name "
+            f"{root}: holds {found or 'files that are no demo set'}, not the whole set {recipe}; remove it or name "
             "another folder."
         )
     return True

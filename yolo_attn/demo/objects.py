@@ -11,7 +11,7 @@ LIFE = 1.35  # people and two-wheelers are this much larger than life
 GLASS = (58, 48, 40)
 TYRE = (34, 32, 32)
 SKIN = (120, 150, 195)
-PAINTS = (
+PAINTS = (  # white and black are twice as common
     *2 * [(232, 232, 230)],
     *2 * [(60, 55, 52)],
     (172, 170, 166),
@@ -47,7 +47,7 @@ def pedestrian(rng: np.random.Generator) -> list[Solid]:
 
 
 def people(rng: np.random.Generator) -> list[Solid]:
-    """Two or three who sit side by side on a bench."""
+    """Two or three people side by side on a bench."""
     count = int(rng.integers(2, 4))
     solids = [box(-0.3, 0.3, 0.7 * count, 0.0, 0.4, (60, 90, 120), (70, 105, 140))]
     for i in range(count):

@@ -15,15 +15,10 @@ GRID = 12  # occlusion is measured on GRID x GRID points of a box
 
 @dataclass(frozen=True)
 class AnnotatedPicture:
-    """A picture and its annotation.
+    """A picture and its annotation."""
 
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        rows: (N, 8) whole numbers, the columns of a VisDrone annotation.
-    """
-
-    image: np.ndarray
-    rows: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8, BGR
+    rows: np.ndarray  # (N, 8) whole numbers, the columns of a VisDrone annotation
 
 
 def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPicture:

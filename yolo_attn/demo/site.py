@@ -109,5 +109,5 @@ def _rotated(points: np.ndarray, angle: float) -> np.ndarray:
 
 
 def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Two sets of corners along two axes, (..., 4, 2) -> whether they lie apart along either."""
+    """Tell whether two sets of corners, projected on two axes (..., 4, 2), lie apart along either axis."""
     return ((first.max(-2) < second.min(-2)) | (second.max(-2) < first.min(-2))).any(-1)

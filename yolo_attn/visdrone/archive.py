@@ -105,12 +105,12 @@ def _chunks(opened: zipfile.ZipFile, archive: Path, member: zipfile.ZipInfo) -> 
 
 
 def _is_beginning(path: Path, content: Iterator[bytes]) -> bool:
-    """Whether a file is the beginning of a content that is longer."""
+    """Tell whether the content begins with the file and goes on after it."""
     with path.open("rb") as file:
         for chunk in content:
-            there = file.read(len(chunk))
-            if not chunk.startswith(there):
+            written = file.read(len(chunk))
+            if not chunk.startswith(written):
                 return False
-            if len(there) < len(chunk):
+            if len(written) < len(chunk):
                 return True
     return False

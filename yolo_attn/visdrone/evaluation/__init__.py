@@ -2,8 +2,8 @@
 
 evaluate         the official protocol: folders of text files -> an Evaluation, by the files below
 submission       reads the files, and warns of what a careful person should look at
-ignored_regions  which boxes the ignored regions remove
-matching         which detection takes which ground truth box
+ignored_regions  finds the boxes that the ignored regions remove
+matching         assigns detections to ground truth boxes
 coco             COCO's protocol by faster-coco-eval
 result           Evaluation, the numbers and their means
 """

@@ -42,7 +42,7 @@ class Evaluation:
 
     @property
     def plain_class_mean(self) -> dict[str, float]:
-        """The same seven with equal weights for all classes that have ground truth."""
+        """The seven numbers with equal weights for all classes that have ground truth."""
         return self._mean(self.images_per_class > 0)
 
     @property
