@@ -213,7 +213,7 @@ def broken(root):
     ],
     ids=["another-set", "part-of-a-set", "something-else", "a-file", "empty-recipe"],
 )
-def test_what_else_lies_there_is_left_alone_and_named(tmp_path, occupy):
+def test_anything_else_at_the_place_stays_and_is_named(tmp_path, occupy):
     occupy(tmp_path / "set")
     before = files(tmp_path)
     with pytest.raises(FileExistsError, match="remove it or name another folder"):
