@@ -4,7 +4,7 @@ import errno
 import hashlib
 import logging
 import os
-import stat
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,24 +28,20 @@ def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durab
         content = content.encode()
     chunks = (content,) if isinstance(content, bytes | bytearray | memoryview) else content
     target = os.path.realpath(path) if os.path.islink(path) else str(path)
-    try:
-        existing: os.stat_result | None = os.stat(path)  # follows links
-    except OSError:
-        existing = None
-    is_special = existing is not None and not stat.S_ISREG(existing.st_mode)  # /dev/stdout, a pipe
+    exists = os.path.exists(path)
+    is_special = exists and not os.path.isfile(path)  # /dev/stdout, a pipe
     draft = str(path) if is_special else f"{target}.partial"
     try:
-        if existing and not os.access(path, os.W_OK):
+        if exists and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "the file is read-only")  # a replacement would not ask
         with open(draft, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
             if durable and not is_special:
                 file.flush()
                 os.fsync(file.fileno())
         if not is_special:
-            if existing:
-                os.chmod(draft, stat.S_IMODE(existing.st_mode))
+            if exists:
+                shutil.copymode(target, draft)
             os.replace(draft, target)
     except BaseException as error:
         if not is_special:

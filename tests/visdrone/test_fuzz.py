@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from yolo_attn.visdrone.annotations import read
-from yolo_attn.visdrone.evaluation.official import evaluate_submission
+from yolo_attn.visdrone.evaluation.evaluate import evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.label_files import LabelWriter
 

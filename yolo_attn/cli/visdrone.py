@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -107,28 +108,23 @@ def _print_report(report: "Report") -> None:
     table.add_row("label files written", *(f"{part.written:,}" for part in parts))
     if any(part.extracted for part in parts):
         table.add_row("files out of the zip", *(f"{part.extracted:,}" for part in parts))
-    for column in table.columns[1:]:
-        column.justify = "right"
     _print(table)
     for note in report.notes:
         typer.echo(note)
 
 
 def _print_evaluation(result: "Evaluation") -> None:
-    coco = result.coco
+    coco = asdict(result.coco) if result.coco else {}
     protocols = Table("in percent", "official", "plain class mean", *(["COCO protocol"] if coco else []))
     for name, value in result.official.items():
-        coco_cell = [_percent(getattr(coco, name)) if hasattr(coco, name) else ""] if coco else []
-        protocols.add_row(name, _percent(value), _percent(result.plain_class_mean[name]), *coco_cell)
+        numbers = [value, result.plain_class_mean[name], *([coco[name]] if name in coco else [])]
+        protocols.add_row(name, *map(_percent, numbers))
     classes = Table("class", "images", "AP", "AP50", "AP75", title="Official, by class")
     for row in result.per_class:
         classes.add_row(row["name"], f"{row['images']:,}", *(_percent(row[key]) for key in ("AP", "AP50", "AP75")))
     counts = Table("count", "", title="Read and dropped")
     for name, number in result.counts.items():
         counts.add_row(name.replace("_", " "), f"{number:,}")
-    for table in (protocols, classes, counts):
-        for column in table.columns[1:]:
-            column.justify = "right"
     _print(protocols, classes, counts)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")
@@ -142,4 +138,6 @@ def _print(*tables: Table) -> None:
     console = Console()
     for table in tables:
         table.title_justify = "left"
+        for column in table.columns[1:]:
+            column.justify = "right"
         console.print(table)
