@@ -110,7 +110,7 @@ def test_bad_input_ends_in_one_line_and_writes_nothing(run, tmp_path, arguments,
 def test_check_exits_with_1_on_errors_and_0_on_warnings(run, tmp_path):
     text = "nc: 3\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\nhead:\n  - [-1, 1, ECA, []] # {}\n  - [[{}], 1, Detect, [nc]]\n"
     (tmp_path / "doubtful.yaml").write_text(text.format(9, 1))
-    (tmp_path / "wrong.yaml").write_text(text.format(1, 0))
+    (tmp_path / "wrong.yaml").write_text(text.format(1, "1, 0"))
     done = run("check", "doubtful.yaml")
     assert (done.returncode, done.stdout) == (0, "doubtful.yaml: warning: row 1: its comment says row 9\n")
     done = run("check", "doubtful.yaml", "wrong.yaml")

@@ -43,17 +43,20 @@ class LabelWriter:
 
     Attributes:
         folder: The split's folder, with images/ and annotations/.
-        labels: Folder of the label files.
-        fresh: Whether nothing in that folder counts: it is the draft of the first preparation.
+        first: Whether there are no labels yet: they are written to a draft folder, of which no file counts.
         digests: {stem: SHA-256} of the label files that were written before.
         overwrite: Replace label files that `prepare` did not write, too.
     """
 
     folder: Path
-    labels: Path
-    fresh: bool
+    first: bool
     digests: Mapping[str, str]
     overwrite: bool
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the label files; all of them appear at once the first time, later each by itself."""
+        return self.folder / ("labels.partial" if self.first else "labels")
 
     def write(self, pairs: Sequence[tuple[str, str]]) -> list[LabelOutcome]:
         """Make the label files of (image, annotation) file names; one that cannot be read does not stop the others."""
@@ -87,12 +90,12 @@ class LabelWriter:
     def _write(self, annotation: str, labels: np.ndarray, reasons: np.ndarray) -> LabelOutcome:
         stem = annotation.rpartition(".")[0]
         path, content = os.path.join(self.labels, f"{stem}.txt"), label_text(labels).encode()
-        before = None if self.fresh else _content(path)
+        before = None if self.first else _content(path)
         digest, known = hashlib.sha256(content).hexdigest(), self.digests.get(stem, "")
         kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
         written = before != content and not kept
         if written:
-            if not self.fresh:
+            if not self.first:
                 remove_cache(self.folder)
             atomic_write(path, content)
         kinds, firsts, counts = np.unique(reasons, return_index=True, return_counts=True)

@@ -69,11 +69,9 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
         raise FileNotFoundError(
             f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
         )
-    labels, draft = folder / "labels", folder / "labels.partial"
-    place = labels if labels.is_dir() else draft  # all of them appear at once the first time, later each by itself
-    place.mkdir(exist_ok=True)
-    digests = read_digests(folder)
-    writer = LabelWriter(folder=folder, labels=place, fresh=place == draft, digests=digests, overwrite=overwrite)
+    labels, digests = folder / "labels", read_digests(folder)
+    writer = LabelWriter(folder=folder, first=not labels.is_dir(), digests=digests, overwrite=overwrite)
+    writer.labels.mkdir(exist_ok=True)
     pairs = [(images[stem], annotations[stem]) for stem in stems]
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
     done = parallel_map(writer.write, batches, progress, f"{folder.name}: labels, {BATCH} files at a time")
@@ -84,9 +82,9 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
     if (written or extracted) and hasattr(os, "sync"):
         os.sync()  # the list vouches for every file before it, also after a power cut
     write_digests(folder, digests | {stem: outcome.digest for stem, outcome in outcomes.items() if outcome.digest})
-    if place == draft:
+    if writer.first:
         remove_cache(folder)
-        draft.rename(labels)
+        writer.labels.rename(labels)
     image_list = "".join(f"./images/{image}\n" for image, _ in pairs).encode()
     if not (folder / LIST).is_file() or (folder / LIST).read_bytes() != image_list:
         atomic_write(folder / LIST, image_list, durable=True)
