@@ -30,7 +30,7 @@ def gates(
     workers: Workers = 0,
     device: Device = None,
 ) -> None:
-    """Measure by what each attention layer of a classifier multiplies the channels, stage by stage.
+    """Measure how strongly each attention layer of a classifier scales its channels, stage by stage.
 
     Example: yolo-attn gates --model runs/classify/train/weights/best.pt --data images
     """

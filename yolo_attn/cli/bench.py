@@ -16,7 +16,7 @@ def bench(
     ],
     data: Annotated[str, typer.Option(help="Data YAML: a path, or a name as Ultralytics knows it.")],
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with it to do what is missing.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with the same folder to finish missing runs.")],
     seeds: Annotated[
         list[str], typer.Option(metavar="0,1,2", help="Seeds, separated by commas; each model is trained with each.")
     ] = ["0"],  # noqa: B006  typer copies it
@@ -29,7 +29,7 @@ def bench(
     ] = False,
     training: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of Ultralytics' training, such as imgsz=640."),
+        typer.Argument(metavar="KEY=VALUE", help="Arguments of Ultralytics' training, such as imgsz=640."),
     ] = None,
 ) -> None:
     """Train every model with every seed, score each run, and write tables and plots.

@@ -19,17 +19,17 @@ def export(
     ] = None,
     imgsz: Annotated[
         str | None,
-        typer.Option(help="Pixels of height and width, one number or two such as 384,640. By default the model's."),
+        typer.Option(help="Pixels: one number, or height,width such as 384,640. By default the model's."),
     ] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Let the file take any height, width and number of images.")
     ] = False,
-    batch: Annotated[int, typer.Option(help="Images in one run of the file.")] = 1,
+    batch: Annotated[int, typer.Option(help="Batch size that the file is exported with.")] = 1,
     half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
     simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Simplify the ONNX graph.")] = True,
     opset: Annotated[int | None, typer.Option(help="ONNX operator set. By default Ultralytics' choice.")] = None,
 ) -> None:
-    """Export a model, compare the file with the model, and write a note beside it.
+    """Export a model, check that the file gives the model's outputs, and write a note beside it.
 
     Example: yolo-attn export best.pt --imgsz 640 --images pictures/
     """

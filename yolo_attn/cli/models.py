@@ -16,7 +16,7 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="YAML to write; it 
 
 def insert(
     base: Base,
-    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7.")],
+    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7; several follow one another.")],
     output: Output,
     at: Annotated[
         list[str] | None,
@@ -28,11 +28,11 @@ def insert(
     rezero: Annotated[
         bool,
         typer.Option(
-            "--rezero", help="Put each layer behind a gain that starts at 0, so that training starts as without it."
+            "--rezero", help="Put each layer behind a gain that starts at 0, so that training starts from the unchanged network."
         ),
     ] = False,
 ) -> None:
-    """Put attention layers into a model YAML. Whatever read the row at a place reads the layer instead.
+    """Put attention layers into a model YAML. Later rows are renumbered and rewired to read the new layer.
 
     Example: yolo-attn insert yolov5s.yaml EMA -o my.yaml
 

@@ -17,11 +17,11 @@ Size = Annotated[
         help="Pixels of the longer side, rounded up to the model's stride. By default that of the training or export."
     ),
 ]
-Iou = Annotated[float, typer.Option(help="IoU, 0 to 1, above which the lower of two boxes of a class is dropped.")]
+Iou = Annotated[float, typer.Option(help="IoU, 0 to 1, above which the lower-scoring of two boxes of a class is dropped.")]
 AtOnce = Annotated[
-    int | None, typer.Option(help="Pictures in work at the same time. By default one for each core, in torch up to 4.")
+    int | None, typer.Option(help="Pictures processed in parallel. By default one for each core, in torch up to 4.")
 ]
-Batch = Annotated[int | None, typer.Option(help="Pictures in one run of the network. By default 1, in torch 8.")]
+Batch = Annotated[int | None, typer.Option(help="Batch size. By default 1, in torch 8.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu, 0, ... By default the first GPU, if there is one; for ONNX files the CPU.")
 ]
@@ -30,7 +30,7 @@ Device = Annotated[
 def predict(
     model: Model,
     source: Annotated[Path, typer.Option(help="An image, a video, or a folder of them.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for what is written.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the output.")] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Write detections.json; without --out to standard output.")
     ] = False,
@@ -38,16 +38,16 @@ def predict(
         bool, typer.Option("--visdrone", help="Write a VisDrone detection file for each picture.")
     ] = False,
     draw: Annotated[
-        bool | None, typer.Option("--draw/--no-draw", help="Draw the boxes. By default if nothing else is written.")
+        bool | None, typer.Option("--draw/--no-draw", help="Draw the boxes into copies of the pictures. By default if --out is given without --json and --visdrone.")
     ] = None,
     imgsz: Size = None,
-    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.25,
+    conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.25,
     iou: Iou = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most boxes of a picture.")] = 300,
+    max_det: Annotated[int, typer.Option(help="Maximum number of boxes of a picture.")] = 300,
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Let a box have several classes, as `val` scores it.")
     ] = False,
-    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures as their EXIF note says.")] = True,
+    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures by their EXIF orientation.")] = True,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
@@ -81,14 +81,14 @@ def visdrone_predict(
     images: Annotated[Path, typer.Option(help="Folder of images.")],
     out: Annotated[Path, typer.Option(help="Folder for the detection files.")],
     imgsz: Size = None,
-    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.001,
+    conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.001,
     iou: Iou = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most rows of a file, 1 to 500.")] = 500,
+    max_det: Annotated[int, typer.Option(help="Maximum number of rows of a file, 1 to 500.")] = 500,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
 ) -> None:
-    """Write official detection files, several classes a box, as the VisDrone protocol scores them.
+    """Write official detection files for the VisDrone protocol: a box may appear once for each class.
 
     Run it again after an interruption: files that are there stay. Images that cannot be read are named, and the exit code is 1.
 

@@ -31,7 +31,7 @@ def prepare(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace label files, too, that differ and that prepare did not write."),
+        typer.Option("--overwrite", help="Also replace existing label files that differ and were not written by prepare."),
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
 ) -> None:
@@ -55,7 +55,7 @@ def evaluate(
     annotations: Annotated[Path, typer.Option(help="Folder of the official annotation files.")],
     detections: Annotated[Path, typer.Option(help="Folder of detection files of the same names.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[Path | None, typer.Option(help="Or a CSV file: image,width,height, in pixels.")] = None,
+    sizes: Annotated[Path | None, typer.Option(help="Instead of --images: a CSV file with the columns image,width,height, in pixels.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
 ) -> None:
@@ -81,7 +81,7 @@ def demo(
         Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
     ] = None,
 ) -> None:
-    """Draw the aerial demo set, 240 pictures, unless it is there, and print its folder.
+    """Draw the aerial demo set, 240 pictures, unless already drawn, and print its folder.
 
     Example: yolo-attn demo --root VisDrone
     """
