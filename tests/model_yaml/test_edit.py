@@ -262,6 +262,11 @@ def test_a_wrong_number_in_a_comment_is_as_wrong_after_insert_and_right_back_aft
     assert edit.strip(changed) == text
 
 
+def test_a_layer_that_begins_the_head_in_flow_style_is_taken_out_of_the_head():
+    text = "backbone: [[-1, 1, Conv, [8]]]\nhead: [%s[-1, 1, Classify, [3]]]\n"
+    assert edit.strip(text % "[-1, 1, EMA, [8]], ") == text % ""
+
+
 def test_strip_says_so_when_nothing_would_remain():
     text = "backbone:\n  - [-1, 1, ECA, []]\nhead:\n  - [-1, 1, EMA, [8]]\n"
     with pytest.raises(ValueError, match="the result would be: not a model YAML"):
