@@ -16,7 +16,9 @@ def bench(
     ],
     data: Annotated[str, typer.Option(help="Data YAML: a path, or a name as Ultralytics knows it.")],
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with the same folder to finish missing runs.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results. Run again with the same folder to finish missing runs.")
+    ],
     seeds: Annotated[
         list[str], typer.Option(metavar="0,1,2", help="Seeds, separated by commas; each model is trained with each.")
     ] = ["0"],  # noqa: B006  typer copies it

@@ -16,7 +16,12 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="YAML to write; it 
 
 def insert(
     base: Base,
-    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7; several follow one another.")],
+    layers: Annotated[
+        list[str],
+        typer.Argument(
+            help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7; several follow one another."
+        ),
+    ],
     output: Output,
     at: Annotated[
         list[str] | None,
@@ -28,7 +33,8 @@ def insert(
     rezero: Annotated[
         bool,
         typer.Option(
-            "--rezero", help="Put each layer behind a gain that starts at 0, so that training starts from the unchanged network."
+            "--rezero",
+            help="Put each layer behind a gain that starts at 0, so that training starts from the unchanged network.",
         ),
     ] = False,
 ) -> None:
@@ -69,6 +75,7 @@ def strip(file: Base, output: Output) -> None:
     with _error_names(file):
         text = edit.strip(text)
     _write(output, text)
+    typer.echo(f"{output}: {file} without attention layers")
 
 
 def check(

@@ -17,7 +17,9 @@ Size = Annotated[
         help="Pixels of the longer side, rounded up to the model's stride. By default that of the training or export."
     ),
 ]
-Iou = Annotated[float, typer.Option(help="IoU, 0 to 1, above which the lower-scoring of two boxes of a class is dropped.")]
+Iou = Annotated[
+    float, typer.Option(help="IoU, 0 to 1, above which the lower-scoring of two boxes of a class is dropped.")
+]
 AtOnce = Annotated[
     int | None, typer.Option(help="Pictures processed in parallel. By default one for each core, in torch up to 4.")
 ]
@@ -38,7 +40,11 @@ def predict(
         bool, typer.Option("--visdrone", help="Write a VisDrone detection file for each picture.")
     ] = False,
     draw: Annotated[
-        bool | None, typer.Option("--draw/--no-draw", help="Draw the boxes into copies of the pictures. By default if --out is given without --json and --visdrone.")
+        bool | None,
+        typer.Option(
+            "--draw/--no-draw",
+            help="Draw the boxes into copies of the pictures. By default if --out is given without --json and --visdrone.",
+        ),
     ] = None,
     imgsz: Size = None,
     conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.25,

@@ -31,7 +31,9 @@ def prepare(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Also replace existing label files that differ and were not written by prepare."),
+        typer.Option(
+            "--overwrite", help="Also replace existing label files that differ and were not written by prepare."
+        ),
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
 ) -> None:
@@ -55,7 +57,10 @@ def evaluate(
     annotations: Annotated[Path, typer.Option(help="Folder of the official annotation files.")],
     detections: Annotated[Path, typer.Option(help="Folder of detection files of the same names.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[Path | None, typer.Option(help="Instead of --images: a CSV file with the columns image,width,height, in pixels.")] = None,
+    sizes: Annotated[
+        Path | None,
+        typer.Option(help="Instead of --images: a CSV file with the columns image,width,height, in pixels."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
 ) -> None:

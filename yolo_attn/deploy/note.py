@@ -98,10 +98,10 @@ class Exported(Made):
                 for comparison in self.comparisons
                 for difference in sorted(comparison.differences, key=lambda difference: difference.largest)
             }
-            parts.append(f"agrees with torch at {len(self.comparisons)} input shapes, {', '.join(largest.values())}")
+            shapes = f"{len(self.comparisons)} input shape{'s' * (len(self.comparisons) > 1)}"
+            parts.append(f"agrees with torch at {shapes}, {', '.join(largest.values())}")
         if self.boxes:
-            parts.append(
-                f"{sum(picture.count for picture in self.boxes)} boxes on {len(self.boxes)} images, of which"
-                f" {sum(picture.unmatched for picture in self.boxes)} have no partner"
-            )
+            count, unmatched = (sum(picture.count for picture in self.boxes), sum(p.unmatched for p in self.boxes))
+            outcome = "nothing to compare" if not count else f"{unmatched} without a partner"
+            parts.append(f"{count} boxes on {len(self.boxes)} images, {outcome}")
         return ", ".join(parts) or "not verified"
