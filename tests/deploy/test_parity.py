@@ -130,6 +130,13 @@ def test_the_boxes_of_rtdetr_are_shares_of_width_and_height(side, pixels):
     assert found[0].kind == "boxes" and found[0].largest == pytest.approx(pixels)
 
 
+@pytest.mark.parametrize(("score", "pixels"), [(0.40, 0), (0.43, 10)])  # allowed are 0.034, twice that from 0.35 on
+def test_picked_boxes_that_score_like_the_last_need_no_partner(score, pixels):
+    expected = picked((0, 0, 9, 9, 0.9, 1), (5, 5, 9, 9, score, 0), (1, 1, 2, 2, 0.35, 0))
+    given = picked((0, 0, 9, 9, 0.9, 1), (15, 15, 19, 19, score, 0), (1, 1, 2, 2, 0.35, 0))
+    assert differences(end_to_end(), expected, given)["boxes"].largest == pytest.approx(pixels)
+
+
 def test_picked_boxes_of_another_class_are_refused():
     given = PICKED.copy()
     given[0, :, 5] = 0
