@@ -246,6 +246,7 @@ def test_a_network_that_torchvision_does_not_have_is_refused():
         ("n: [1.0,", "n: [1.0e+9,", "a row is repeated more than 1000 times"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [123456789, 3, 2]] # 3", "row 3: Conv has an argument 123456789"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [128, '[9e9]', 2]] # 3", "row 3: Conv has an argument 9000000000.0"),
+        ("Conv, [128, 3, 2]] # 3", "Conv, [100001, 3, 2]] # 3", "argument 100001; at most 100000 is built"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [[128, 3], 123456789]] # 3", "row 3: Conv has an argument 123456789"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [nearest, 123456789]] # 3", "row 3: Conv has an argument 123456789"),
         ("1, Conv, [128, 3, 2]] # 3", "2, ResNetLayer, [128, 8, 2, False, 90000]] # 3", "more than 50,000 modules"),
