@@ -4,9 +4,11 @@ import hashlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
 from ultralytics import YOLO
 from ultralytics.utils import ASSETS
 
@@ -81,6 +83,22 @@ def test_boxes_without_a_partner_refuse_the_file(trained, monkeypatch):
 def test_boxes_are_matched_by_class_place_and_score(expected, given, unmatched):
     rows = (np.array(rows, float).reshape(-1, 6) for rows in (expected, given))
     assert match(*rows, 0.25)[2] == unmatched
+
+
+def test_boxes_are_compared_from_a_score_of_five_hundredths_on():
+    class Network:
+        def __init__(self, *scores: float) -> None:
+            self.rows = [[0, 0, 9, 9, score, 1] for score in scores]
+
+        def predict(self, image: str, conf: float, **settings: object) -> list:
+            rows = torch.tensor([row for row in self.rows if row[4] >= conf]).reshape(-1, 6)
+            return [SimpleNamespace(boxes=SimpleNamespace(data=rows))]
+
+    for score, unmatched in ((0.051, 1), (0.0495, 0), (0.04, 0)):
+        (comparison,) = boxes.compare_boxes(Network(score), Network(), ["a.jpg"])
+        assert (comparison.image, comparison.unmatched) == ("a.jpg", unmatched)
+    # What scores just below is found, so that what scores just above on the other side has its partner.
+    assert boxes.compare_boxes(Network(0.0495), Network(0.0502), ["a.jpg"])[0].unmatched == 0
 
 
 def test_what_is_given_for_a_model_and_is_none_ends_in_one_sentence(tmp_path, monkeypatch, capsys, data):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from ultralytics.nn.modules.head import Detect, Pose
+from ultralytics.nn.modules.head import Detect, Pose, RTDETRDecoder
 
 from yolo_attn.deploy.parity import Comparison, Difference, ParityError, Tolerance, compare, strength
 
@@ -117,6 +117,23 @@ def test_picked_boxes_are_compared_with_the_nearest_of_their_class(given, boxes,
     found = differences(end_to_end(), PICKED, given)
     assert found["boxes"].largest == pytest.approx(boxes)
     assert found["scores"].largest == pytest.approx(scores)
+
+
+@pytest.mark.parametrize(("side", "pixels"), [(0, 0.64), (1, 0.32), (2, 0.64), (3, 0.32)])
+def test_the_boxes_of_rtdetr_are_shares_of_width_and_height(side, pixels):
+    head = RTDETRDecoder(nc=2, ch=(16,), hd=16, nq=3, nh=2, ndl=1, d_ffn=16)
+    expected = picked((0.5, 0.5, 0.2, 0.2, 0.9, 1), (0.3, 0.3, 0.1, 0.1, 0.8, 0), (0.1, 0.1, 0.1, 0.1, 0.1, 0))
+    given = expected.copy()
+    given[0, 0, side] += 0.01
+    found = compare(Network(head, expected), lambda _images: [given], torch.zeros(1, 3, 32, 64), TOLERANCE)
+    assert found[0].kind == "boxes" and found[0].largest == pytest.approx(pixels)
+
+
+@pytest.mark.parametrize(("score", "pixels"), [(0.40, 0), (0.43, 10)])  # allowed are 0.034, twice that from 0.35 on
+def test_picked_boxes_that_score_like_the_last_need_no_partner(score, pixels):
+    expected = picked((0, 0, 9, 9, 0.9, 1), (5, 5, 9, 9, score, 0), (1, 1, 2, 2, 0.35, 0))
+    given = picked((0, 0, 9, 9, 0.9, 1), (15, 15, 19, 19, score, 0), (1, 1, 2, 2, 0.35, 0))
+    assert differences(end_to_end(), expected, given)["boxes"].largest == pytest.approx(pixels)
 
 
 def test_picked_boxes_of_another_class_are_refused():

@@ -1,9 +1,12 @@
 """What comes before and after the network: an image placed in the padded one, and raw outputs made boxes."""
 
+from inspect import signature
+
 import numpy as np
 import pytest
 import torch
 from torchvision.ops import nms as reference_nms
+from ultralytics.utils.nms import non_max_suppression
 
 from yolo_attn.detection.letterbox import letterbox
 from yolo_attn.detection.nms import MAX_CANDIDATES, decode, select, suppress
@@ -99,6 +102,10 @@ def test_a_box_goes_if_it_overlaps_a_better_one_of_its_class_by_more_than_iou(io
     # Two boxes of 20 x 10 that share half: 100 / 300 is one third. The third lies like the second and has another class.
     output = raw_output((50, 50, 20, 10, 0.9, 0), (60, 50, 20, 10, 0.8, 0), (60, 50, 20, 10, 0, 0.7))
     assert decode(output, DetectionSettings(iou=iou)).classes.tolist() == ([0, 1] if iou < 1 / 3 else [0, 0, 1])
+
+
+def test_as_many_candidates_are_looked_at_as_ultralytics_looks_at():
+    assert signature(non_max_suppression).parameters["max_nms"].default == MOST_CANDIDATES
 
 
 def test_of_too_many_candidates_the_best_stay():

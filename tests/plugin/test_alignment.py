@@ -137,6 +137,14 @@ def test_attention_on_the_image_itself_pairs_off():
     assert align(detector(base), detector(base, seed=1)) == [(0, 0), (1, 1), (2, 2)]
 
 
+def test_attention_on_the_image_is_not_that_on_the_first_row():
+    attention, convolution = "  - [-1, 1, ECA, []]\n", "  - [-1, 1, Conv, [16, 3, 2]]\n"
+    model = "nc: 2\nbackbone:\n{}{}head:\n  - [[1], 1, Detect, [nc]]\n"
+    source = detector(model.format(attention, convolution))
+    target = detector(model.format(convolution, attention), seed=1)
+    assert align(source, target) == [(1, 0), (2, 2)]
+
+
 @pytest.mark.parametrize("layers", [[], ["EMA:8"]], ids=["yolov5", "yolov5-ema"])
 def test_models_of_the_same_rows_load_as_ever(layers, caplog):
     text = edit.insert_all(text_of("v5/yolov5"), layers, ["sppf"]) if layers else text_of("v5/yolov5")

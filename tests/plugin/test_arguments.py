@@ -201,6 +201,11 @@ def test_values_that_json_does_not_know_are_checked_as_they_are():
         fitted(layer(int), [module])
 
 
+def test_values_that_json_does_not_know_are_not_turned_into_others():
+    with pytest.raises(ValueError, match="does not fit value of"):
+        fitted(layer(list[int]), [{3}])
+
+
 def test_a_decorated_constructor_is_read_through_its_decorator():
     from functools import wraps
 

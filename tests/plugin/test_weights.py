@@ -320,7 +320,11 @@ def test_a_failing_alignment_falls_back_to_the_stock_load_with_a_warning(monkeyp
     assert "yolo_attn could not align the rows, so weights are matched by key: ZeroDivisionError" in caplog.text
 
 
-@pytest.mark.parametrize("bad", [nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1))], ids=["linear", "sequential"])
+@pytest.mark.parametrize(
+    "bad",
+    [nn.Linear(1, 1), nn.Sequential(nn.Linear(1, 1)), nn.ModuleDict({"model": nn.Sequential()})],
+    ids=["linear", "sequential", "empty"],
+)
 def test_a_source_without_rows_is_refused(bad):
     with pytest.raises(ValueError, match=r"transfer: source is a .* without rows; give a model built from a YAML"):
         yolo_attn.transfer(bad, detector("yolov5n.yaml"))

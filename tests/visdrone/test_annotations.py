@@ -111,6 +111,11 @@ def test_the_fast_reader_reads_what_the_careful_one_reads_or_leaves_it_alone(lin
         np.testing.assert_array_equal(rows, annotations._read_any(content, "file"))
 
 
+def test_whole_numbers_beyond_all_integers_of_the_machine_are_read_as_written(tmp_path):
+    path = saved(tmp_path, "99999999999999999999,20,30,40,1,4,0,1\n")
+    np.testing.assert_array_equal(read(path), [[1e20, 20, 30, 40, 1, 4, 0, 1]])
+
+
 def test_the_fast_reader_takes_the_files_visdrone_ships():
     content = b"684,8,273,116,0,0,0,0\r\n406,119,265,70,1,4,0,2,\r\n"
     np.testing.assert_array_equal(
