@@ -17,14 +17,26 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 # What the modules of each room may import, besides the standard library and their own room. Every arrow points down this list.
 ALLOWED = {
     "_autoload": {"yolo_attn.plugin"},  # not before the parser is imported
-    "storage": set(),
-    "processes": set(),
+    "__main__": {"yolo_attn.cli"},
+    "storage": {"filelock"},
+    "parallel": set(),
     "layers": {"torch"},
     "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
-    "plugin": {"torch", "ultralytics", "yolo_attn.layers", "yolo_attn.networks", "yolo_attn.model_yaml"},
+    "plugin": {
+        "numpy",
+        "torch",
+        "yaml",
+        "ultralytics",
+        "pydantic",
+        "annotationlib",  # Python 3.14's
+        "yolo_attn.layers",
+        "yolo_attn.networks",
+        "yolo_attn.model_yaml",
+    },
     "checking": {
         "torch",
+        "torchvision",
         "yaml",
         "ultralytics",
         "yolo_attn.layers",
@@ -32,10 +44,10 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
-    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.processes"},
-    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.processes", "yolo_attn.visdrone"},
+    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
+    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "detection/visdrone_detector": {"ultralytics", "yolo_attn.visdrone"},  # the torch detector
+    "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
     "deploy": {
         "numpy",
         "torch",
@@ -51,13 +63,14 @@ ALLOWED = {
         "numpy",
         "yaml",
         "matplotlib",
+        "psutil",
+        "scipy",
         "ultralytics",
-        "yolo_attn",  # a worker process registers the layers
+        "yolo_attn",  # its version
         "yolo_attn.storage",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
-        "yolo_attn.checking",
         "yolo_attn.visdrone",
         "yolo_attn.detection",
     },
@@ -72,6 +85,7 @@ ALLOWED = {
         "yolo_attn.plugin",
     },
     "cli": {
+        "yolo_attn",  # its version
         "typer",
         "rich",
         "ultralytics",
@@ -89,15 +103,17 @@ ALLOWED = {
 }
 TORCH_FREE = [  # they run on machines without torch
     "storage",
-    "processes",
+    "parallel",
     "visdrone.annotations",
     "visdrone.sizes",
     "visdrone.prepare",
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
     "demo",
-    "detection.runtime",
+    "detection.opening",
+    "detection.onnx_detector",
     "detection.predict",
+    "detection.visdrone_predict",
 ]
 FILES = [
     path

@@ -1,6 +1,7 @@
 """What pip puts in place and takes away again, in an environment of its own beside the packages of this one."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -56,10 +57,11 @@ def bare(tmp_path_factory) -> Environment:
     return Environment(tmp_path_factory.mktemp("bare"))
 
 
-def test_nothing_is_printed_and_nothing_imported_by_a_bare_start(installed):
+def test_a_bare_start_prints_nothing_and_imports_nothing_but_the_hook(installed, bare):
     assert installed.run("-c", "pass") == ""
-    loaded = installed.run("-X", "importtime", "-c", "pass")
-    assert "yolo_attn" not in loaded
+    modules = "import sys; print(*sys.modules)"
+    added = set(installed.run("-c", modules).split()) - set(bare.run("-c", modules).split())
+    assert added == {"_yolo_attn_autoload"}
     armed = installed.run("-c", "import sys; print(getattr(sys.meta_path[0], 'yolo_attn', False))")
     assert armed.strip() == "True"
 
@@ -85,21 +87,30 @@ def test_the_files_travel_and_build_by_bare_name(installed):
 def test_uninstalling_leaves_nothing_behind(bare, editable):
     before = sorted(path.name for path in bare.site.iterdir())
     bare.pip("install", "--no-deps", "--no-build-isolation", *(["-e"] if editable else []), ROOT)
-    assert (bare.site / "yolo_attn_autoload.pth").exists()
+    assert {path.name for path in bare.site.glob("*yolo_attn_autoload.*")} == {
+        "yolo_attn_autoload.pth",
+        "yolo_attn_autoload.start",
+        "_yolo_attn_autoload.py",
+    }
     bare.pip("uninstall", "--yes", "yolo-attn")
     assert sorted(path.name for path in bare.site.iterdir()) == before
 
 
-def test_a_pth_file_without_its_package_is_silent(bare):
+def test_a_pth_file_without_its_module_is_silent(bare):
     stale = bare.site / "yolo_attn_autoload.pth"
     stale.write_text((ROOT / "yolo_attn" / "_autoload.pth").read_text())
     try:
-        hidden = "import sys; sys.modules['yolo_attn'] = None"
-        (bare.site / "ab_hidden.pth").write_text(hidden + "\n")
         assert bare.run("-c", "pass") == ""
     finally:
         stale.unlink()
-        (bare.site / "ab_hidden.pth").unlink()
+
+
+def test_a_pth_line_is_read_by_people():
+    comment, line = (ROOT / "yolo_attn" / "_autoload.pth").read_text().splitlines()
+    assert comment.startswith("# ")
+    assert "YOLO_ATTN_AUTOLOAD=0" in comment
+    assert "exec" not in line
+    assert ":=" not in line
 
 
 @pytest.mark.parametrize(
@@ -119,8 +130,13 @@ def test_importing_the_package_registers_without_an_installation(bare, imports):
 
 
 def test_start_up_entry_point_obeys_the_opt_out(bare):
+    entry = (ROOT / "yolo_attn" / "_autoload.start").read_text().strip()
+    assert entry == "_yolo_attn_autoload:start"
+    folder = bare.folder / "hook"
+    folder.mkdir()
+    shutil.copy(ROOT / "yolo_attn" / "_autoload.py", folder / "_yolo_attn_autoload.py")
     code = (
-        f"import sys; sys.path.insert(0, {str(ROOT)!r}); from yolo_attn._autoload import start; start(); {KNOWS};"
+        f"import sys; sys.path[:0] = [{str(folder)!r}, {str(ROOT)!r}]; from _yolo_attn_autoload import start; start(); {KNOWS};"
         "import yolo_attn; print('then', hasattr(tasks, 'EMA'))"
     )
     assert "knows False False" in (out := bare.run("-c", code, YOLO_ATTN_AUTOLOAD="0"))

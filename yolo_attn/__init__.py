@@ -1,6 +1,9 @@
 """Attention layers for Ultralytics YOLO. Importing the package is enough: model YAMLs may then name the layers."""
 
-from yolo_attn import _autoload
+try:
+    import _yolo_attn_autoload as _autoload  # pip puts this module beside the package, for the start of the interpreter
+except ImportError:
+    from yolo_attn import _autoload  # a checkout that is not installed
 
 __version__ = "0.1.0"
 __all__ = ["LAYERS", "register", "transfer"]
@@ -12,8 +15,8 @@ _HOMES = {  # public name: the module it is loaded from
 }
 
 
-def __getattr__(name):
-    # Loaded on first use: this file runs at every interpreter start, where importing torch would cost a second.
+def __getattr__(name: str) -> object:
+    # Loaded on first use: importing the package does not import torch, which takes a second.
     if name not in _HOMES:
         raise AttributeError(f"module 'yolo_attn' has no attribute {name!r}; it offers {', '.join(__all__)}")
     import importlib

@@ -1,70 +1,94 @@
-"""Register the layers at the moment Ultralytics' model parser is imported, and cost nothing before.
+"""Register the layers whenever Ultralytics' model parser is imported, and cost nothing before.
 
-At interpreter start one of two files in site-packages is read: `_autoload.pth`, or from Python 3.15 on `_autoload.start` (PEP 829).
-The first is one line that puts a finder of imports in place; it imports nothing, since looking for a module is what takes time at
-start, and does no harm when the package has gone. The finder calls `find_spec` of this module, which therefore must
-neither need more than the standard library nor raise.
+Installed as the top-level module `_yolo_attn_autoload`, which `yolo_attn_autoload.pth` (up to Python 3.17) or `yolo_attn_autoload.start`
+(PEP 829, from Python 3.15 on) calls at interpreter start. Nothing of the package is imported at that time, since a file of the user may
+have its name, and since it would take time.
 """
 
 import os
 import sys
 
+TYPE_CHECKING = False  # importing typing, or what is only needed later, would take time at every start of Python
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
 PARSER = "ultralytics.nn.tasks"
 
 
-def find_spec(name, path=None, target=None):
-    """The parser's import spec, with a loader that registers the layers after the parser's body ran; None for any other module.
+class Finder:
+    """Finds the parser as the other finders do, and has the layers registered once the parser's body has run.
 
-    A module with this function can be an entry of `sys.meta_path`, and this one is.
+    It stays on `sys.meta_path`, since `importlib.reload` runs the body again.
     """
-    if name != PARSER:
-        return None
-    disarm()
-    for finder in sys.meta_path:
-        spec = finder.find_spec(name, path, target)
+
+    yolo_attn = True
+
+    def __init__(self) -> None:
+        self.searching = False
+
+    def find_spec(
+        self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
+    ) -> "ModuleSpec | None":
+        """The parser's import spec with a loader that registers the layers; None for any other module."""
+        if name != PARSER or self.searching:
+            return None
+        self.searching = True
+        try:
+            specs = (finder.find_spec(name, path, target) for finder in list(sys.meta_path))
+            spec = next((spec for spec in specs if spec is not None), None)
+        finally:
+            self.searching = False
         if spec is not None:
-            break
-    else:
-        return None
-    execute = spec.loader.exec_module
+            spec.loader.exec_module = _then_register(spec.loader.exec_module)  # type: ignore[union-attr, method-assign]
+        return spec
 
-    def exec_module(module):
+
+def _then_register(execute: "Callable") -> "Callable":
+    def exec_module(module: "ModuleType") -> None:
         execute(module)
-        _register()
+        try:
+            _register()
+        except Exception as error:
+            _step_aside(repr(error))
 
-    spec.loader.exec_module = exec_module
-    return spec
+    return exec_module
 
 
 def _register() -> None:
-    # Importing it is enough. Where its own import brought the parser in, this finds it half done, and it installs at its end.
-    import yolo_attn.plugin  # noqa: F401
+    import importlib
+    import importlib.util
+
+    spec = importlib.util.find_spec("yolo_attn")
+    if spec is None:
+        return  # this file was left behind when the package was removed
+    if spec.submodule_search_locations is None:  # importing it would run a stranger's program
+        return _step_aside(f"{spec.origin} hides the package, rename that file")
+    plugin = importlib.import_module("yolo_attn.plugin")
+    # Where the plug-in's own import brought the parser in, it is half done here, and installs at its end.
+    if hasattr(plugin, "install"):
+        plugin.install()
+
+
+def _step_aside(reason: str) -> None:
+    import logging
+
+    logging.getLogger("ultralytics").warning(
+        f"yolo_attn: the attention layers are not available: {reason}. "
+        "Everything else of Ultralytics works; YOLO_ATTN_AUTOLOAD=0 turns this message off."
+    )
 
 
 def arm() -> None:
-    """Register now if the parser is loaded already, otherwise as soon as it is."""
+    """Register when the parser is imported, and now if it is already."""
+    if not any(getattr(finder, "yolo_attn", False) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Finder())  # type: ignore[arg-type]  # called with positions only
     if PARSER in sys.modules:
-        _register()
-    else:
-        disarm()
-        sys.meta_path.insert(0, sys.modules[__name__])
-
-
-def disarm() -> None:
-    """Stop waiting for the parser."""
-    sys.meta_path[:] = [
-        finder
-        for finder in sys.meta_path
-        if finder is not sys.modules[__name__] and not getattr(finder, "yolo_attn", False)
-    ]
+        import yolo_attn.plugin  # noqa: F401
 
 
 def start() -> None:
-    """Entry point of `_autoload.start`. Importing this package has armed it; `YOLO_ATTN_AUTOLOAD=0` takes that back.
-
-    The package is forgotten too, so that an explicit `import yolo_attn` later on arms it again.
-    """
-    if os.environ.get("YOLO_ATTN_AUTOLOAD") == "0":
-        disarm()
-        for name in (__name__, __package__):
-            sys.modules.pop(name, None)
+    """Arm at interpreter start, unless `YOLO_ATTN_AUTOLOAD=0`. Called by `yolo_attn_autoload.pth` and `.start`."""
+    if os.environ.get("YOLO_ATTN_AUTOLOAD") != "0":
+        arm()

@@ -1,30 +1,88 @@
-"""Files that are whole or not there, whatever happens while they are written."""
+"""Files that appear whole or not at all, and folders in which one process works at a time."""
 
+import errno
+import logging
 import os
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
-def atomic_write(path: str | Path, content: bytes | str, durable: bool = False) -> None:
+def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durable: bool = False) -> None:
     """Write a file in one step: readers see the old content or the new, also after a kill or on a full disk.
 
-    The draft's name follows from the file's name, so the next run overwrites what a killed run left.
+    The content goes to `path`.partial, which then takes the place of `path`; the next write replaces a draft that a
+    killed process left. A symbolic link stays one: its target is written. A device or a pipe is written directly.
 
     Args:
-        path: The file; its folder must exist.
-        content: Text is written as UTF-8, line ends as they are.
-        durable: Wait until the content is on the disk, for files whose presence a later step takes as proof.
+        path: File to write; its folder must exist. Only one process may write it at a time; see `folder_lock`.
+        content: Text is written as UTF-8, line ends unchanged; chunks of bytes are written one after the other.
+        durable: Wait until the content is on the disk, for a file whose presence a later step takes as proof.
 
     Raises:
-        OSError: The file cannot be written; the old content, if any, is unchanged and no draft stays.
+        OSError: The file cannot be written. The message names it, its old content is unchanged, and no draft stays.
     """
-    draft = f"{path}.partial"
+    if isinstance(content, str):
+        content = content.encode()
+    chunks = (content,) if isinstance(content, bytes | bytearray | memoryview) else content
+    target = os.path.realpath(path) if os.path.islink(path) else str(path)
     try:
+        existing: os.stat_result | None = os.stat(path)  # follows links
+    except OSError:
+        existing = None
+    is_special = existing is not None and not stat.S_ISREG(existing.st_mode)  # /dev/stdout, a pipe
+    draft = str(path) if is_special else f"{target}.partial"
+    try:
+        if existing and not os.access(path, os.W_OK):
+            raise PermissionError(errno.EACCES, "the file is read-only")  # a replacement would not ask
         with open(draft, "wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            if durable:
+            for chunk in chunks:
+                file.write(chunk)
+            if durable and not is_special:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        Path(draft).unlink(missing_ok=True)
+        if not is_special:
+            if existing:
+                os.chmod(draft, stat.S_IMODE(existing.st_mode))
+            os.replace(draft, target)
+    except BaseException as error:
+        if not is_special:
+            Path(draft).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
         raise
+
+
+@contextmanager
+def folder_lock(folder: Path, busy: str, timeout: float) -> Iterator[None]:
+    """Hold a folder, which must exist, against every other `folder_lock` of it, also on Windows and between threads.
+
+    The operating system releases the lock when the process ends, however it ends.
+
+    Args:
+        folder: The lock is the file .lock in it.
+        busy: Message if another process holds the folder: logged while this one waits, and raised after `timeout`.
+        timeout: Seconds to wait for the other process; 0 does not wait.
+
+    Raises:
+        FileExistsError: The folder is still held after `timeout` seconds; the message is `busy`.
+        OSError: The lock file cannot be written.
+    """
+    from filelock import FileLock, Timeout  # here: the ONNX runtime without torch writes files and locks nothing
+
+    lock = FileLock(Path(folder) / ".lock")
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if timeout <= 0:
+                raise
+            logging.getLogger(__name__).warning("%s; waiting up to %g s", busy, timeout)
+            lock.acquire(timeout=timeout)
+    except Timeout:
+        raise FileExistsError(busy) from None
+    try:
+        yield
+    finally:
+        lock.release()

@@ -6,7 +6,7 @@ A table of (base, layer, arguments, place) is all there is to maintain; `tests/t
 import re
 from pathlib import Path
 
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit, places, rows
 from yolo_attn.plugin.files import find
 
 CFG = Path(__file__).parents[2] / "cfg"
@@ -51,7 +51,7 @@ def cfg(base: str, layer: str | None, args: list, place: str) -> str:
     if layer:
         what += f"{' and' if base != stock else ' with'} {layer} {PLACES[place]}"
         for after in reversed(_places(text, place)):
-            text = rows.insert(text, after, layer, args)
+            text = edit.insert(text, after, layer, args)
     lines = _without_comments(text).splitlines()
     for row in rows.parse(text):
         lines[row.line] += f" # {row.index}"
@@ -61,7 +61,7 @@ def cfg(base: str, layer: str | None, args: list, place: str) -> str:
 
 def _places(text: str, place: str) -> list[int]:
     if place != "neck-blocks":
-        return rows.places(text, place)
+        return places.places(text, place)
     return [row.index for row in rows.parse(text) if row.section == "head" and row.module == "C3"][:-1]
 
 

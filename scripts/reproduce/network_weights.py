@@ -7,7 +7,8 @@ import torch
 from torchvision import models as stock
 
 from scripts import results
-from yolo_attn.networks import registry as networks
+from yolo_attn import networks
+from yolo_attn.networks.torchvision_weights import load_torchvision_weights
 
 CASES = [
     ("ResNet", stock.resnet50, (50,)),
@@ -24,7 +25,7 @@ def main() -> None:
     rows = []
     for name, torchvision, arguments in CASES:
         torch.manual_seed(0)
-        share = networks.carry(networks.load(name)(3, *arguments), torchvision().state_dict())
+        share = load_torchvision_weights(networks.load(name)(3, *arguments), torchvision().state_dict())
         rows.append((f"`[-1, 1, {name}, [{', '.join(map(str, arguments))}]]`", f"{share:.2%}"))
     columns = ("row", "share of the network's parameters carried")
     results.save("network-weights", columns, rows, results.made("torch", "torchvision"))

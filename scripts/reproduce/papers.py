@@ -17,8 +17,8 @@ import yaml
 from torch import nn
 from ultralytics.nn import tasks
 
+from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.networks import registry as networks
 from yolo_attn.plugin.files import find
 
 PUBLISHED = Path(__file__).with_name("papers.jsonl")
@@ -138,7 +138,7 @@ class _Classified(nn.Module):
 def _classifier(spec: dict) -> nn.Module:
     name, arguments = spec["network"]
     kind = networks.load(name)
-    return _Classified(kind(3, *arguments), int(kind.out_channels(3, *arguments)), spec["classes"])
+    return _Classified(kind(3, *arguments), kind.stage_widths(*arguments)[-1], spec["classes"])
 
 
 class _AnchorHead(nn.Module):

@@ -1,6 +1,5 @@
 """Every file of cfg/ at scale n through the stock exports, against torch: python -m scripts.reproduce.parity [part of a name ...]"""
 
-import math
 import os
 import sys
 import tempfile
@@ -13,7 +12,7 @@ from ultralytics.utils import LOGGER
 
 from scripts import results
 from yolo_attn.deploy.export import compare, metadata, shapes_for
-from yolo_attn.deploy.parity import TOLERANCE, ParityError, random_images
+from yolo_attn.deploy.parity import FLOAT, HALF, ParityError, random_images
 
 SIZE = 160
 COLUMNS = {
@@ -29,10 +28,10 @@ COLUMNS = {
 }
 
 
-def awaken(model: nn.Module) -> None:
+def randomise_weights(model: nn.Module) -> None:
     """Give a new model outputs that depend on its input, as a trained one's do, with no layer left at its start of zero or one.
 
-    Weights as torch draws them let the maps fade from row to row, until all scores are equal.
+    Weights as torch draws them let the feature maps fade from row to row, until all scores are equal.
     """
     state = torch.Generator().manual_seed(0)
     norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)]
@@ -45,7 +44,7 @@ def awaken(model: nn.Module) -> None:
             norm.momentum = (
                 0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left at the end
             )
-        model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their maps
+        model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their feature maps
         for branch in getattr(model.model[-1], "cv3", ()):  # scores: the last convolution's biases start near -10
             branch[-1].bias.copy_(torch.randn(branch[-1].bias.shape, generator=state) - 2)
     for norm in norms:
@@ -53,15 +52,18 @@ def awaken(model: nn.Module) -> None:
     model.eval()
 
 
-def cell(cfg: Path, arguments: dict) -> str:
+def cell(cfg: Path, arguments: dict, randomised: bool) -> str:
     family, dash, variant = cfg.name.partition("-")
+    torch.manual_seed(0)
     yolo = YOLO(f"{family}n{dash}{variant}" if family.startswith("yolo") else str(cfg))
-    awaken(yolo.model)
+    if randomised:
+        randomise_weights(yolo.model)
     try:
         file = Path(yolo.export(imgsz=SIZE, **arguments))
-        tolerance = math.inf if "quantize" in arguments else TOLERANCE
+        tolerance = HALF if "quantize" in arguments else FLOAT
         shapes = shapes_for(metadata(file), arguments.get("dynamic", False))
-        return f"{max(entry.worst for entry in compare(yolo.model, file, tolerance, shapes)):.0e}"
+        comparisons = compare(yolo.model, file, tolerance, shapes)
+        return f"{max(comparison.worst.share for comparison in comparisons):.2f}"
     except ParityError as error:
         print(f"{cfg.name} {arguments}: {error}", file=sys.stderr)
         return "differs"
@@ -74,12 +76,17 @@ def main() -> None:
     LOGGER.setLevel("ERROR")  # it writes to standard output
     files = sorted((results.ROOT / "cfg").glob("*.yaml"))
     chosen = [cfg for cfg in files if not sys.argv[1:] or any(part in cfg.name for part in sys.argv[1:])]
-    rows = [(cfg.stem, *(cell(cfg, arguments) for arguments in COLUMNS.values())) for cfg in chosen]
+    columns = ("model", "weights", *COLUMNS)
+    rows = [
+        (cfg.stem, weights, *(cell(cfg, arguments, weights == "random") for arguments in COLUMNS.values()))
+        for cfg in chosen
+        for weights in ("from the YAML", "random")
+    ]
     made = results.made("torch", "ultralytics", "onnx", "onnxruntime", "onnxslim", "openvino")
     if len(chosen) == len(files):
-        results.save("parity", ("model", *COLUMNS), rows, made)
+        results.save("parity", columns, rows, made)
     else:
-        print(results.Table(("model", *COLUMNS), tuple(rows), made).markdown())
+        print(results.Table(columns, tuple(rows), made).markdown())
 
 
 if __name__ == "__main__":

@@ -18,9 +18,10 @@ from ultralytics.data.utils import check_det_dataset
 from ultralytics.nn.tasks import DetectionModel
 
 from scripts import results
-from yolo_attn.model_yaml import rows
-from yolo_attn.plugin.alignment import plan
+from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.files import find
+from yolo_attn.plugin.renumbering import renumbered
+from yolo_attn.plugin.weights import transfer
 
 PLACES = ("backbone-end", "stages", "neck")
 FAMILIES = ("yolov5", "yolov8", "yolo11", "yolo26")
@@ -68,23 +69,22 @@ def text(name: str) -> str:
 
 
 def inserted(family: str, layer: str, place: str) -> str:
-    return rows.insert_all(text(family), [layer], [place])
+    return edit.insert_all(text(family), [layer], [place])
 
 
 def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:
     """A row of the table, at scale s."""
     source = DetectionModel({**yaml.safe_load(source_text), "scale": "s"}, verbose=False)
     target = DetectionModel({**yaml.safe_load(target_text), "scale": "s"}, nc=nc, verbose=False)
-    renumbered, transfer = plan(source, target)
     given, wanted = source.state_dict(), target.state_dict()
     by_key = [key for key, value in given.items() if key in wanted and value.shape == wanted[key].shape]
-    counterpart = dict(transfer.matched)
-    row_of = {key: int(key.split(".")[1]) for key in by_key}
-    misplaced = sum(counterpart.get(row) != row for row in row_of.values())
-    arriving = renumbered.state_dict().items()
-    arrived = sum(value.numel() for key, value in arriving if key in wanted and value.shape == wanted[key].shape)
+    carried = transfer(source, target)
+    counterpart = dict(carried.matched)
+    misplaced = sum(counterpart.get(int(key.split(".")[1])) != int(key.split(".")[1]) for key in by_key)
+    numbered, loaded = renumbered(source, target, carried.matched).state_dict(), target.state_dict()
+    arrived = sum(v.numel() for k, v in numbered.items() if k in loaded and v.shape == loaded[k].shape)
     share = arrived / sum(value.numel() for value in given.values())
-    return (name, len(given), len(by_key), misplaced, transfer.carried_tensors, f"{share:.1%}", f"{transfer.share:.1%}")
+    return (name, len(given), len(by_key), misplaced, carried.carried_tensors, f"{share:.1%}", f"{carried.share:.1%}")
 
 
 @app.command()

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from scripts.timing.timer import CUDA
+from yolo_attn.layers import is_multi_source
 
 
 class FromOneMap(nn.Module):
@@ -25,7 +26,7 @@ class FromOneMap(nn.Module):
 
 def of_one_map(layer: type[nn.Module], channels: int) -> nn.Module:
     """The layer with its default arguments, as a module of one feature map."""
-    return FromOneMap(layer, channels) if getattr(layer, "multi_source", False) else layer(channels)
+    return FromOneMap(layer, channels) if is_multi_source(layer) else layer(channels)
 
 
 def forward(module: Callable, x: torch.Tensor) -> Callable[[], object]:

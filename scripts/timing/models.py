@@ -26,7 +26,7 @@ from ultralytics.utils import LOGGER
 from scripts import results
 from scripts.timing.forms import forward, forward_backward, session
 from scripts.timing.timer import CUDA, DEVICE, interleaved, milliseconds, peak, ratio, spread
-from yolo_attn.model_yaml.rows import strip
+from yolo_attn.model_yaml.edit import strip
 
 CFG = results.ROOT / "cfg"
 IMAGE = {"classify": 224, "detect": 640}

@@ -12,8 +12,11 @@ from ultralytics import YOLO
 
 from scripts import results
 from scripts.timing.timer import interleaved, ratio, spread
-from yolo_attn.detection.runtime import Found, Predictor, Settings, cores
-from yolo_attn.detection.sources import files, read_image
+from yolo_attn.detection.detector import cores
+from yolo_attn.detection.onnx_detector import OnnxDetector
+from yolo_attn.detection.presets import DetectionSettings
+from yolo_attn.detection.sources import files, pictures, read_image
+from yolo_attn.detection.stream import DetectedPicture, detect_stream
 
 
 def seconds(call: Callable[[], object]) -> float:
@@ -25,15 +28,17 @@ def seconds(call: Callable[[], object]) -> float:
 
 def main(file: Path, folder: Path, rounds: int = 11, imgsz: int | None = None) -> None:
     """Measure and save the table; every way must find the same boxes."""
-    single, parallel = Predictor(file, Settings(imgsz)), Predictor(file, Settings(imgsz), at_once=cores())
+    settings = DetectionSettings(imgsz)
+    single, parallel = OnnxDetector(file, settings), OnnxDetector(file, settings, at_once=cores())
     size = imgsz or max(single.imgsz)
     paths, stock = files(folder), YOLO(str(file), task="detect")
 
     def stock_boxes(source: Path) -> int:
         return sum(len(result.boxes) for result in stock.predict(str(source), stream=True, imgsz=size, verbose=False))
 
-    def boxes(predictor: Predictor) -> int:
-        return sum(len(found.detections) for found in predictor.stream(folder) if isinstance(found, Found))
+    def boxes(detector: OnnxDetector) -> int:
+        outcomes = detect_stream(detector, pictures(paths))
+        return sum(len(outcome.detections) for outcome in outcomes if isinstance(outcome, DetectedPicture))
 
     ways = {
         "folder, `YOLO(file).predict(folder, stream=True)`": lambda: stock_boxes(folder),

@@ -1,4 +1,4 @@
-"""Accuracy on turned pictures: classifiers whose answer at each angle is known, and folders as users have them."""
+"""Accuracy on rotated images: classifiers whose answer at each angle is known, and folders as users have them."""
 
 import json
 import re
@@ -14,7 +14,8 @@ from torch import nn
 from typer.testing import CliRunner
 from ultralytics import YOLO
 
-from yolo_attn.analysis import classifiers, rotation
+from yolo_attn.analysis import rotation
+from yolo_attn.analysis.trained_classifier import ClassFolders, TrainedClassifier, loader
 from yolo_attn.cli import app
 from yolo_attn.plugin.files import find
 
@@ -79,37 +80,63 @@ def corners(top_left: int, top_right: int, bottom_left: int, bottom_right: int) 
     return image
 
 
-def test_what_looks_at_one_corner_sees_the_others_counter_clockwise():
-    """Turned by 90 degrees the top right corner comes to the top left, by 180 the bottom right, by 270 the bottom left."""
+@pytest.mark.parametrize(
+    ("angle", "expected"),
+    [
+        (0, [[1, 2, 3], [4, 5, 6]]),
+        (90, [[4, 1], [5, 2], [6, 3]]),  # the left column, read upwards, becomes the top row
+        (180, [[6, 5, 4], [3, 2, 1]]),
+        (270, [[3, 6], [2, 5], [1, 4]]),
+    ],
+)
+def test_images_are_rotated_clockwise(angle, expected):
+    assert rotation.rotated(torch.tensor([[[1, 2, 3], [4, 5, 6]]]), angle).tolist() == [expected]
+
+
+def test_clockwise_is_what_opencv_and_the_papers_call_clockwise():
+    image = torch.arange(12).reshape(3, 4)
+    codes = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
+    for angle, code in codes.items():
+        assert rotation.rotated(image, angle).tolist() == cv2.rotate(image.numpy().astype(np.uint8), code).tolist()
+
+
+def test_what_looks_at_the_top_left_corner_sees_the_others_clockwise():
+    """Rotated by 90 degrees the bottom left corner comes to the top left, by 180 the bottom right, by 270 the top right."""
     images = [corners(0, 0, 1, 1), corners(1, 1, 0, 1), corners(1, 0, 0, 0), corners(0, 1, 1, 0)]
     classes = [0, 1, 1, 0]
     batches = [  # of unequal size: every image counts the same
         {"img": torch.stack(images[:3]), "cls": torch.tensor(classes[:3])},
         {"img": images[3][None], "cls": torch.tensor(classes[3:])},
     ]
-    found = rotation.accuracies(TopLeft(2), batches)
-    assert [one.angle for one in found] == [0, 90, 180, 270]
-    # Right at 0: all. 90 (top right 0 1 0 1): 1st, 2nd. 180 (bottom right 1 1 0 0): 2nd, 4th. 270 (bottom left 1 0 0 1): none.
-    assert [one.top1 for one in found] == [100, 50, 50, 0]
-    assert {one.images for one in found} == {4}
-    assert {one.top5 for one in found} == {None}
+    measured = rotation.accuracies(TopLeft(2), batches)
+    assert [accuracy.angle for accuracy in measured] == [0, 90, 180, 270]
+    # Right at 0: all. 90 (bottom left 1 0 0 1): none. 180 (bottom right 1 1 0 0): 2nd, 4th. 270 (top right 0 1 0 1): 1st, 2nd.
+    assert [accuracy.top1 for accuracy in measured] == [100, 0, 50, 50]
+    assert {accuracy.images for accuracy in measured} == {4}
+    assert {accuracy.top5 for accuracy in measured} == {None}
+
+
+def test_the_first_image_alone_tells_90_from_270():
+    """Its bottom left corner shows the wrong class, its top right one the right class."""
+    measured = rotation.accuracies(TopLeft(2), [{"img": corners(0, 0, 1, 1)[None], "cls": torch.tensor([0])}])
+    assert [accuracy.top1 for accuracy in measured] == [100, 0, 0, 100]
 
 
 def test_top_5_counts_the_five_highest_scores():
     """The scores fall with the distance to the corner's number: of 9 classes, 0 is the fifth beside 2 and the ninth beside 8."""
     images = [corners(2, 8, 4, 0), corners(0, 0, 4, 8)]
-    found = rotation.accuracies(TopLeft(9), [{"img": torch.stack(images), "cls": torch.tensor([0, 8])}])
-    assert [one.top1 for one in found] == [0, 0, 100, 0]
+    measured = rotation.accuracies(TopLeft(9), [{"img": torch.stack(images), "cls": torch.tensor([0, 8])}])
+    assert [accuracy.top1 for accuracy in measured] == [0, 0, 100, 0]
     nearest = {2: {0, 1, 2, 3, 4}, 8: {4, 5, 6, 7, 8}, 4: {2, 3, 4, 5, 6}, 0: {0, 1, 2, 3, 4}}
-    seen = [(2, 0), (8, 0), (0, 8), (4, 4)]  # top left of either image at each angle
+    seen = [(2, 0), (4, 4), (0, 8), (8, 0)]  # top left of either image at each angle
     expected = [50 * ((0 in nearest[first]) + (8 in nearest[second])) for first, second in seen]
-    assert [one.top5 for one in found] == expected == [50, 0, 100, 0]
+    assert [accuracy.top5 for accuracy in measured] == expected == [50, 0, 100, 0]
 
 
 @pytest.mark.parametrize("split", ["", "val", "test"])
 def test_classes_are_known_by_the_name_of_their_folder(tmp_path, split):
     data = draw(tmp_path / "data" / split, b=10, d=20)
-    pictures = classifiers.Pictures(tmp_path / "data", ("d", "x", "b"), 32)
+    pictures = ClassFolders(tmp_path / "data", ("d", "x", "b"), 32)
     assert [(Path(file).relative_to(data).as_posix(), kind) for file, kind, *_ in pictures.samples] == [
         ("b/0.png", 2),
         ("b/1.png", 2),
@@ -123,7 +150,7 @@ def test_classes_are_known_by_the_name_of_their_folder(tmp_path, split):
 def test_a_training_folder_is_not_measured_where_there_is_one_for_validation(tmp_path):
     draw(tmp_path / "train", a=1)
     draw(tmp_path / "val", a=1)
-    assert all("val" in Path(sample[0]).parts for sample in classifiers.Pictures(tmp_path, "a", 32).samples)
+    assert all("val" in Path(sample[0]).parts for sample in ClassFolders(tmp_path, "a", 32).samples)
 
 
 @pytest.mark.parametrize(
@@ -137,12 +164,14 @@ def test_upright_accuracy_is_that_of_ultralytics_val(tmp_path, monkeypatch, text
     data = draw(tmp_path / "data" / "val", dark=20, light=200).parent
     (data / "val" / "dark" / "1.png").unlink()  # so that 1, 2 or all of 3 are right, and which class is which matters
     file = checkpoint(tmp_path, text, imgsz=imgsz)
-    classifier = classifiers.Classifier.load(file, device="cpu")
+    classifier = TrainedClassifier.load(file, device="cpu")
     assert classifier.imgsz == imgsz
-    found = rotation.accuracies(classifier, classifiers.loader(classifier, data))
+    measured = rotation.accuracies(classifier, loader(classifier, data))
     validated = YOLO(file).val(data=str(data), imgsz=imgsz, batch=4, workers=0, plots=False, device="cpu")
-    assert found[0].top1 == pytest.approx(100 * validated.top1)
-    assert {one.top1 for one in found} == {found[0].top1}  # a picture of one level is the same at each angle
+    assert measured[0].top1 == pytest.approx(100 * validated.top1)
+    assert {accuracy.top1 for accuracy in measured} == {
+        measured[0].top1
+    }  # an image of one level is the same at each angle
 
 
 def test_the_command_prints_a_table_and_writes_it(tmp_path):
@@ -168,12 +197,13 @@ def classifier(tmp_path_factory) -> Path:
     return checkpoint(tmp_path_factory.mktemp("classifier"), yaml())
 
 
-@pytest.mark.parametrize("verb", ["rotation", "scales"])
+@pytest.mark.parametrize("verb", ["rotation", "gates"])
 @pytest.mark.parametrize(
     ("case", "expected"),
     [
         ("no checkpoint", "not there; give a checkpoint such as best.pt"),
         ("a yaml", "is no checkpoint; give the .pt file"),
+        ("a damaged checkpoint", "damaged.pt: cannot be opened as a checkpoint"),
         ("a detector", "is a model for detect; give one for classify"),
         ("no folder", "there is no image; give a folder with one folder of images per class"),
         ("empty folder", "there is no image; give a folder with one folder of images per class"),
@@ -190,6 +220,9 @@ def test_bad_input_is_named(tmp_path, classifier, case, expected, verb):
     elif case == "a yaml":
         model = tmp_path / "model.yaml"
         model.write_text(yaml())
+    elif case == "a damaged checkpoint":
+        model = tmp_path / "damaged.pt"
+        model.write_bytes(classifier.read_bytes()[:1000])
     elif case == "a detector":
         model = checkpoint(tmp_path, stock("yolov8.yaml"))
     elif case == "flat folder":
@@ -203,7 +236,6 @@ def test_bad_input_is_named(tmp_path, classifier, case, expected, verb):
         draw(data, dark=20, grey=100)
     error = CliRunner().invoke(app, [verb, "--model", str(model), "--data", str(data)]).exception
     assert isinstance(error, FileNotFoundError | ValueError) and expected in str(error)
-    assert "\n" not in str(error)
     assert not list(tmp_path.glob("*-*"))  # no results
 
 

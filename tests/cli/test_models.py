@@ -1,11 +1,15 @@
 """`yolo-attn insert`, `strip` and `check` as a user types them."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from yolo_attn.plugin.files import find
 
 COMMAND = Path(sys.executable).parent / "yolo-attn"
 
@@ -20,13 +24,20 @@ def modules(path: Path) -> list[str]:
 
 
 def test_insert_check_and_strip_by_stock_name(tmp_path):
-    done = run("insert", "yolov5s.yaml", "EMA", "--at", "backbone-end", "-o", "my.yaml", cwd=tmp_path)
+    done = run("insert", "yolov5s.yaml", "EMA", "-o", "my.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == [
+        "my.yaml: EMA behind row 8 (C3), backbone-end",
+        "Train it with: yolo train model=my.yaml data=coco8.yaml",
+    ]
     assert modules(tmp_path / "my.yaml")[8:11] == ["C3", "EMA", "SPPF"]
     assert next(iter(yaml.safe_load((tmp_path / "my.yaml").read_text())["scales"])) == "s"
     assert run("check", "my.yaml", cwd=tmp_path).stdout == "my.yaml: ok\n"
     assert run("strip", "my.yaml", "-o", "back.yaml", cwd=tmp_path).returncode == 0
-    assert "EMA" not in modules(tmp_path / "back.yaml")
+    assert (tmp_path / "back.yaml").read_bytes() == find("yolov5.yaml").read_bytes()
+    assert run("strip", "my.yaml", "-o", "my.yaml", cwd=tmp_path).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back.yaml", "my.yaml"]
+    assert (tmp_path / "my.yaml").read_bytes() == (tmp_path / "back.yaml").read_bytes()
 
 
 def test_several_layers_go_to_several_places_with_their_arguments(tmp_path):
@@ -66,20 +77,28 @@ def test_a_width_that_does_not_divide_at_another_scale_is_only_noted(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("insert", "yolov5n.yaml", "EMU", "--at", "neck"), "there is no layer EMU; did you mean EMA?"),
+        (("insert", "yolov5n.yaml", "EMU", "--at", "neck"), "yolov5n.yaml: there is no layer EMU; did you mean EMA?"),
         (
             ("insert", "yolov5n.yaml", "EMA", "--at", "top"),
-            "no place 'top'; write backbone-end, sppf, stages, neck, or the index of a row",
+            "yolov5n.yaml: no place 'top'; write backbone-end, sppf, stages, neck, or the index of a row",
         ),
         (("insert", "nothing.yaml", "EMA", "--at", "neck"), "nothing.yaml: no such model YAML here"),
         (
             ("insert", "yolov5n.yaml", "EMA:7", "--at", "neck"),
-            "my.yaml would not work, and is not written: error: row 18: does not build: EMA: 64 channels",
+            "yolov5n.yaml: my.yaml would not work, and is not written: error: row 18: does not build: EMA: 64 channels",
         ),
+        (("insert", "yolov5s.pt", "EMA"), "yolov5s.pt: is no model YAML; give a file that ends in .yaml"),
+        (("insert", "coco8.yaml", "EMA"), "coco8.yaml: not a model YAML: it needs a list named backbone"),
+        (("insert", "folder.yaml", "EMA"), "folder.yaml: is a folder; give a model YAML"),
+        (("insert", "latin.yaml", "EMA"), "latin.yaml: byte 2 is not UTF-8; save the file as UTF-8"),
+        (("strip", "latin.yaml"), "latin.yaml: byte 2 is not UTF-8"),
+        (("insert", "yolo11n-cls.yaml", "EMA", "--at", "neck"), "yolo11n-cls.yaml: this model has no neck"),
     ],
-    ids=["layer", "place", "file", "width"],
+    ids=["layer", "place", "file", "width", "checkpoint", "data", "folder", "encoding", "strip", "neck"],
 )
 def test_bad_input_ends_in_one_line_and_writes_nothing(tmp_path, arguments, message):
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "latin.yaml").write_bytes("# é\n".encode("latin-1"))
     done = run(*arguments, "-o", "my.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert f"yolo-attn: {message}" in done.stderr
@@ -97,3 +116,53 @@ def test_check_exits_with_1_on_errors_and_0_on_warnings(tmp_path):
     done = run("check", "doubtful.yaml", "wrong.yaml", cwd=tmp_path)
     assert done.returncode == 1
     assert "wrong.yaml: error: row 27: Detect reads row 17 past EMA, which is row 18" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "name", ["yolov3.yaml", "yolov9s.yaml", "yolov10n.yaml", "yolo11n-cls-resnet18.yaml", "yolov8s-worldv2.yaml"]
+)
+def test_files_with_and_without_scales_take_a_layer(tmp_path, name):
+    done = run("insert", name, "ECA", "-o", "my.yaml", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "ECA" in modules(tmp_path / "my.yaml")
+
+
+def test_one_unreadable_file_does_not_cost_the_results_of_the_others(tmp_path):
+    done = run("check", "nothing.yaml", "yolov5n.pt", "yolo11n-cls-resnet18.yaml", "yolov5n-ema.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stdout.splitlines() == ["yolo11n-cls-resnet18.yaml: ok", "yolov5n-ema.yaml: ok"]
+    assert [line.partition(": ")[2][:13] for line in done.stderr.splitlines()] == ["nothing.yaml:", "yolov5n.pt: i"]
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("folder.yaml", "folder.yaml: is no file name for a model YAML; give one that ends in .yaml"),
+        ("my.txt", "my.txt: is no file name for a model YAML"),
+        ("nowhere/my.yaml", "my.yaml: No such file or directory"),
+        ("closed.yaml", "closed.yaml: the file is read-only"),
+        ("full.yaml", "full.yaml: No space left on device"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_named(tmp_path, monkeypatch, capsys, output, message):
+    from yolo_attn import cli, storage
+
+    (tmp_path / "folder.yaml").mkdir()
+    (tmp_path / "closed.yaml").write_text("as it was")
+    monkeypatch.chdir(tmp_path)
+    if output == "closed.yaml":  # whoever runs the tests may be allowed to write everywhere
+        access = os.access
+        monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and access(path, mode))
+    if output == "full.yaml":
+
+        def full(*_):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        monkeypatch.setattr(storage.os, "replace", full)
+    monkeypatch.setattr(sys, "argv", ["yolo-attn", "strip", "yolov5n-ema.yaml", "-o", output])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert (tmp_path / "closed.yaml").read_text() == "as it was"

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from yolo_attn import cli, demo
+from yolo_attn.storage import folder_lock
 from yolo_attn.visdrone import splits
 
 CASES = Path(__file__).parents[1] / "visdrone" / "evaluation" / "cases"
@@ -35,7 +36,7 @@ def refused(monkeypatch, capsys, *arguments) -> str:
 @pytest.fixture(scope="module")
 def small_set(tmp_path_factory) -> Path:
     """The demo set in the official layout, without the labels it comes with."""
-    root = demo.draw(tmp_path_factory.mktemp("demo") / "set", (8, 4, 1), seed=3, sizes=((128, 96),), workers=1)
+    root = demo.draw(tmp_path_factory.mktemp("demo") / "set", (8, 4, 1), seed=3, sizes=((128, 96),))
     for name in splits.FOLDERS.values():
         shutil.rmtree(root / name / "labels")
     return root
@@ -107,10 +108,11 @@ def test_evaluate_prints_the_warnings(tmp_path):
     [
         ([], {"train", "val", "test-dev"}),
         (["--splits", "val"], {"val"}),
-        (["--splits", "train", "val"], {"train", "val"}),
+        (["--splits", "train,val"], {"train", "val"}),
+        (["--splits", "train, val"], {"train", "val"}),
         (["--splits", "train", "--splits", "val"], {"train", "val"}),
     ],
-    ids=["all", "one", "two", "two-options"],
+    ids=["all", "one", "two", "two-with-a-space", "two-options"],
 )
 def test_prepare_does_the_splits_asked_for(small_set, tmp_path, chosen, expected):
     root = shutil.copytree(small_set, tmp_path / "set")
@@ -121,7 +123,7 @@ def test_prepare_does_the_splits_asked_for(small_set, tmp_path, chosen, expected
 
 def test_prepare_names_the_first_row_of_each_kind_left_out(tmp_path):
     folder = tmp_path / "VisDrone2019-DET-val"
-    demo.draw(tmp_path / "set", (1, 1, 1), sizes=((128, 96),), workers=1)
+    demo.draw(tmp_path / "set", (1, 1, 1), sizes=((128, 96),))
     shutil.move(tmp_path / "set" / folder.name, folder)
     (annotation,) = (folder / "annotations").iterdir()
     annotation.write_text("1,1,9,9,1,4,0,0\n1,1,9,9,0,4,0,0\n1,1,9,9,0,4,0,0\n")
@@ -136,14 +138,55 @@ def test_prepare_says_what_to_download(monkeypatch, capsys, tmp_path):
     assert len(said.splitlines()) == 1
 
 
-def test_prepare_takes_no_stray_word_for_a_split(monkeypatch, capsys, small_set):
-    assert "Splits go behind --splits" in refused(monkeypatch, capsys, "prepare", "val", "--root", small_set)
+@pytest.mark.parametrize("words", [["val"], ["--splits", "train", "val"]])
+def test_prepare_takes_no_stray_word_for_a_split(monkeypatch, capsys, small_set, words):
+    assert "unexpected extra argument" in refused(monkeypatch, capsys, "prepare", "--root", small_set, *words)
 
 
-def test_predict_refuses_a_model_that_is_not_there(monkeypatch, capsys, small_set, tmp_path):
-    images = small_set / splits.FOLDERS["val"] / "images"
-    said = refused(monkeypatch, capsys, "predict", "--model", "gone.pt", "--images", images, "--out", tmp_path / "out")
-    assert said.startswith("yolo-attn: gone.pt: not there")
+@pytest.mark.parametrize("splits_given", ["trian", "train,", "train;val"])
+def test_prepare_refuses_a_split_that_does_not_exist(monkeypatch, capsys, small_set, splits_given):
+    said = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--splits", splits_given)
+    assert "they are train, val, test-dev" in said
+    assert len(said.splitlines()) == 1
+
+
+def test_prepare_keeps_corrected_labels_says_so_and_overwrites_them_on_request(small_set, tmp_path):
+    root = shutil.copytree(small_set, tmp_path / "set")
+    run("prepare", "--root", root, "--splits", "val")
+    label = min((root / splits.FOLDERS["val"] / "labels").iterdir())
+    made = label.read_bytes()
+    label.write_text("3 0.5 0.5 0.1 0.1\n")
+    place = f"{splits.FOLDERS['val']}/labels/{label.name}"
+    assert f"{place}: the first of 1 label files that differ" in run("prepare", "--root", root, "--splits", "val")
+    assert label.read_text() == "3 0.5 0.5 0.1 0.1\n"
+    assert place not in run("prepare", "--root", root, "--splits", "val", "--overwrite")
+    assert label.read_bytes() == made
+
+
+def test_prepare_waits_for_another_one_as_long_as_it_is_told(monkeypatch, capsys, small_set):
+    with folder_lock(small_set, "busy", 0):
+        said = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--timeout", "0.1")
+    assert said.splitlines()[-1] == f"yolo-attn: {small_set}: another `yolo-attn visdrone prepare` works there"
+
+
+@pytest.mark.parametrize("occupied", ["annotations/0000000_d.txt", "detections/0000001_d.txt", "numbers.json"])
+def test_evaluate_names_a_folder_where_a_file_belongs(monkeypatch, capsys, tmp_path, occupied):
+    root = shutil.copytree(CASES / "case1", tmp_path / "set")
+    (root / occupied).unlink(missing_ok=True)
+    (root / occupied).mkdir()
+    options = ["--annotations", root / "annotations", "--detections", root / "detections"]
+    options += ["--sizes", root / "images_sizes.csv", "--json", root / "numbers.json"]
+    said = refused(monkeypatch, capsys, "evaluate", *options)
+    assert said.startswith(f"yolo-attn: {root / occupied}: ")
+    assert len(said.splitlines()) == 1
+
+
+def test_every_verb_has_an_example_that_starts_with_the_command():
+    for verb in ("prepare", "evaluate"):
+        assert f"Example: yolo-attn visdrone {verb} --" in " ".join(run(verb, "--help").split())
+    assert "by default all in the folder" in " ".join(run("prepare", "--help").replace("│", "").split())
+    shown = CliRunner().invoke(cli.app, ["demo", "--help"]).output
+    assert "Example: yolo-attn demo --root VisDrone" in " ".join(shown.split())
 
 
 def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_set, tmp_path):

@@ -1,4 +1,4 @@
-"""One small detector with many boxes, exported at dynamic and at fixed size, and pictures to run it on."""
+"""One small detector with many boxes, as a checkpoint and exported at dynamic and at fixed size, and pictures to run it on."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import yaml
 from ultralytics import YOLO
 from ultralytics.utils import ASSETS
 
-from scripts.reproduce import parity as parity_matrix
+from scripts.reproduce.parity import randomise_weights
 from yolo_attn.demo import draw
 from yolo_attn.visdrone.annotations import NAMES
 
@@ -17,26 +17,21 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="session")
-def awaken():
-    return parity_matrix.awaken
-
-
-@pytest.fixture(scope="session")
-def detector(tmp_path_factory) -> Path:
+def checkpoint(tmp_path_factory) -> Path:
     """A checkpoint of yolov5n-ema with VisDrone's classes, drawn weights and spread-out scores."""
     folder = tmp_path_factory.mktemp("detector")
     text = yaml.safe_load((ROOT / "cfg" / "yolov5-ema.yaml").read_text())
     (folder / "yolov5n-ema.yaml").write_text(yaml.safe_dump({**text, "nc": len(NAMES)}))
     torch.manual_seed(0)
     yolo = YOLO(folder / "yolov5n-ema.yaml")
-    parity_matrix.awaken(yolo.model)
+    randomise_weights(yolo.model)
     yolo.model.names = dict(enumerate(NAMES))
     yolo.save(folder / "detector.pt")
     return folder / "detector.pt"
 
 
 @pytest.fixture(scope="session")
-def exported(detector) -> dict[str, Path]:
+def exported(checkpoint) -> dict[str, Path]:
     """ONNX files of it: dynamic, fixed, and fixed for batches of 3 with height and width apart."""
     found = {}
     for name, arguments in {
@@ -44,7 +39,7 @@ def exported(detector) -> dict[str, Path]:
         "fixed": {"imgsz": 256},
         "batch3": {"imgsz": [192, 256], "batch": 3},
     }.items():
-        file = Path(YOLO(detector).export(format="onnx", verbose=False, **arguments))
+        file = Path(YOLO(checkpoint).export(format="onnx", verbose=False, **arguments))
         found[name] = file.rename(file.with_name(f"{name}.onnx"))
     return found
 
@@ -60,7 +55,7 @@ def pictures(tmp_path_factory, photographs) -> Path:
     folder = tmp_path_factory.mktemp("pictures")
     for path in photographs:
         (folder / path.name).write_bytes(path.read_bytes())
-    drawn = draw(tmp_path_factory.mktemp("demo") / "set", (1, 1, 1), workers=1)
+    drawn = draw(tmp_path_factory.mktemp("demo") / "set", (1, 1, 1))
     for path in sorted(drawn.rglob("*.jpg")):
         (folder / path.name).write_bytes(path.read_bytes())
     bus = cv2.imread(str(photographs[0]))

@@ -1,6 +1,8 @@
 """What a kill leaves of checkpoints, and what a training goes on with."""
 
+import errno
 import os
+import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,7 +21,7 @@ def checkpoint(path: Path, epoch: int, optimizer: dict | None = None) -> bytes:
 
 
 def saved(folder: Path, epoch: int, fitness: float, best: float, last_epoch: int = 9) -> bytes:
-    """An epoch (from 0) of a training, saved in Ultralytics' way, then kept."""
+    """An epoch (from 0) of a training, saved in Ultralytics' way, then copied."""
     content = checkpoint(folder / "weights" / "last.pt", epoch)
     if fitness == best:
         (folder / "weights" / "best.pt").write_bytes(content)
@@ -34,7 +36,7 @@ def saved(folder: Path, epoch: int, fitness: float, best: float, last_epoch: int
         last=folder / "weights" / "last.pt",
         stop=epoch == last_epoch,
     )
-    checkpoints.keep(trainer)
+    checkpoints.copy_saved(trainer)
     return content
 
 
@@ -63,6 +65,15 @@ def test_files_of_ultralytics_cut_in_the_middle_do_no_harm(folder, size):
 def test_without_a_whole_copy_the_file_of_ultralytics_is_taken(folder, size):
     os.truncate(folder / "state.pt", size) if size is not None else (folder / "state.pt").unlink()
     assert checkpoints.resumable(folder) == (folder / "weights" / "last.pt", 3)
+
+
+@pytest.mark.parametrize(
+    ("state", "last", "newer"), [(2, 3, "weights/last.pt"), (3, 2, "state.pt"), (3, 3, "state.pt")]
+)
+def test_the_newer_of_two_whole_files_is_taken(folder, state, last, newer):
+    checkpoint(folder / "state.pt", state - 1)
+    checkpoint(folder / "weights" / "last.pt", last - 1)
+    assert checkpoints.resumable(folder) == (folder / newer, 3)
 
 
 def test_without_any_whole_file_the_training_begins_anew(folder):
@@ -97,6 +108,25 @@ def test_rows_of_epochs_that_are_trained_again_are_cut(folder):
         rows.write("4,1.0,0.5\n5,1.")
     checkpoints.resumable(folder)
     assert (folder / "results.csv").read_text() == HEADER + "1,1.0,0.5\n2,1.0,0.5\n3,1.0,0.5\n"
+
+
+def test_a_full_disk_leaves_the_older_copy_and_no_draft(folder, monkeypatch):
+    before = (folder / "state.pt").read_bytes()
+
+    def half(source, target):
+        Path(target).write_bytes(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", half)
+    with pytest.raises(OSError, match="No space left"):
+        saved(folder, 3, 0.1, 0.3)
+    assert (folder / "state.pt").read_bytes() == before
+    assert not list(folder.rglob("*.partial"))
+
+
+def test_an_empty_file_of_results_is_no_obstacle(folder):
+    (folder / "results.csv").write_text("")
+    assert checkpoints.resumable(folder)[1] == 3
 
 
 def test_the_last_epoch_is_noted_and_only_it(folder):

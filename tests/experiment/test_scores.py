@@ -1,5 +1,6 @@
 """Both protocols from one set of detection files."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -63,7 +64,8 @@ def detections_of(boxes: dict[str, np.ndarray], folder: Path, shift: float = 0.0
 
 def test_the_true_boxes_score_full_marks_in_both(data, boxes, tmp_path):
     detections = detections_of(boxes, tmp_path)
-    overall, by_class = ultralytics_scores(detections, data)
+    scores = ultralytics_scores(detections, data)
+    overall, by_class = scores.overall, scores.per_class
     images = official_images(data)
     official = evaluate(images.parent / "annotations", detections, read_sizes(images)).official
     assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([99.5, 99.5], abs=0.01)  # Ultralytics' ceiling
@@ -72,8 +74,7 @@ def test_the_true_boxes_score_full_marks_in_both(data, boxes, tmp_path):
 
 
 def test_no_detection_file_is_no_detection(data, tmp_path):
-    overall, _ = ultralytics_scores(tmp_path, data)
-    assert overall == {"mAP50": 0, "mAP50-95": 0}
+    assert ultralytics_scores(tmp_path, data).overall == {"mAP50": 0, "mAP50-95": 0}
 
 
 @pytest.mark.parametrize(("shift", "wrong"), [(1.0, 0.0), (3.0, 0.0), (2.0, 0.3)])
@@ -101,11 +102,31 @@ def test_the_numbers_are_those_that_the_validator_gives_for_these_boxes(data, bo
     torch.save({"model": model, "train_args": {}}, file)
     place = {"project": str(tmp_path), "plots": False, "workers": 0, "device": "cpu"}
     theirs = YOLO(file).val(validator=Prepared, data=data["yaml_file"], imgsz=64, rect=False, **place).box
-    overall, by_class = ultralytics_scores(detections, data)
+    scores = ultralytics_scores(detections, data)
+    overall, by_class = scores.overall, scores.per_class
     assert 1 < overall["mAP50-95"] < 90
     assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([100 * theirs.map50, 100 * theirs.map])
     found = {data["names"][kind]: 100 * theirs.maps[kind] for kind in theirs.ap_class_index}
     assert {name: value for name, value in by_class["mAP50-95"].items() if value is not None} == pytest.approx(found)
+
+
+def test_classes_in_another_order_in_the_data_yaml_change_no_number(data, boxes, tmp_path):
+    """The labels are renumbered with the names; the detection files are in VisDrone's order as always."""
+    detections = detections_of(boxes, tmp_path / "detections", shift=2.0, wrong=0.3)
+    expected = ultralytics_scores(detections, data)
+    order = [3, 1, 4, 0, 2, 9, 7, 8, 6, 5]  # the class with index i is NAMES[order[i]]
+    shutil.copytree(data["path"], tmp_path / "renumbered")
+    for file in (tmp_path / "renumbered").rglob("labels/*.txt"):
+        rows = [line.split(" ", 1) for line in file.read_text().splitlines()]
+        file.write_text("".join(f"{order.index(int(kind))} {box}\n" for kind, box in rows))
+    for cache in (tmp_path / "renumbered").rglob("*.cache"):
+        cache.unlink()
+    file = tmp_path / "renumbered.yaml"
+    names = {index: NAMES[kind] for index, kind in enumerate(order)}
+    file.write_text(f"path: {tmp_path / 'renumbered'}\ntrain: val/images\nval: val/images\nnames: {names}\n")
+    scores = ultralytics_scores(detections, check_det_dataset(str(file)))
+    assert scores.overall == pytest.approx(expected.overall)
+    assert scores.per_class["mAP50-95"] == pytest.approx(expected.per_class["mAP50-95"])
 
 
 def test_the_official_images_are_found_by_folder_and_by_list(data, tmp_path):

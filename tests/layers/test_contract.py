@@ -4,16 +4,22 @@ import copy
 import inspect
 import io
 import pickle
+import warnings
+from pathlib import Path
 
 import onnx
 import onnxruntime
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from ultralytics.utils.torch_utils import initialize_weights
 
-from tests.reference import REFERENCES
+import yolo_attn.layers
+from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
+from tests.reference import reference_of
 from tests.tolerance import TOLERANCE
-from yolo_attn.layers import LAYERS
+from yolo_attn.layers import LAYERS, is_multi_source
 
 CHANNELS = 128
 SHAPES = [(2, CHANNELS, 6, 9), (1, CHANNELS, 7, 5), (1, CHANNELS, 1, 1), (2, CHANNELS, 1, 6), (1, CHANNELS, 5, 1)]
@@ -30,21 +36,15 @@ COMMON = {
     "Unsqueeze", "Where",
 }
 # fmt: on
+# Parameters of the papers without effect in training: one number for all scores of a softmax, or a bias before a BatchNorm.
+WITHOUT_EFFECT: dict[str, set[str]] = {
+    "BAM": {"squeeze.bias", "pixels.0.bias", "pixels.3.bias", "pixels.6.bias"},
+    "CA": {"squeeze.bias"},
+    "DMSA": {"key.bias"},
+    "GC": {"score.bias"},
+}
 layers = pytest.mark.parametrize("name", LAYERS)
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))
-
-
-def randomised(layer):
-    """The layer with every parameter and statistic drawn, so that no zero or one hides a term."""
-    state = torch.Generator().manual_seed(1)
-    with torch.no_grad():
-        for parameter in layer.parameters():
-            parameter.copy_(torch.randn(parameter.shape, generator=state) / max(1, parameter[0].numel()) ** 0.5)
-        for key, buffer in layer.named_buffers():
-            if buffer.is_floating_point():
-                drawn = torch.rand(buffer.shape, generator=state)
-                buffer.copy_(drawn + 0.5 if key.endswith("var") else drawn)
-    return layer
 
 
 class FromOneMap(nn.Module):
@@ -55,18 +55,17 @@ class FromOneMap(nn.Module):
         self.layer = layer
 
     def forward(self, x):
-        return self.layer(maps_of(x))
+        return self.layer(feature_maps_of(x))
 
 
-def maps_of(x):
+def feature_maps_of(x):
     return [x, x[:, ::2, ::2, ::2], x[:, : CHANNELS // 3]]
 
 
 def built(name, dtype=torch.float64):
-    if getattr(LAYERS[name], "multi_source", False):
-        layer = FromOneMap(LAYERS[name]([CHANNELS, CHANNELS // 2, CHANNELS // 3]))
-    else:
-        layer = LAYERS[name](CHANNELS)
+    several = is_multi_source(LAYERS[name])
+    widths = [CHANNELS, CHANNELS // 2, CHANNELS // 3]
+    layer = FromOneMap(LAYERS[name](widths)) if several else LAYERS[name](CHANNELS)
     return randomised(layer).to(dtype).eval()
 
 
@@ -74,34 +73,57 @@ def reference(name, layer):
     """The reference as a function of x, with the layer's parameters."""
     several = isinstance(layer, FromOneMap)
     inner = layer.layer if several else layer
-    state = {**dict(inner.named_buffers()), **dict(inner.named_parameters())}
-    return lambda x: REFERENCES[name](maps_of(x) if several else x, state)
+    return lambda x: reference_of(name)(feature_maps_of(x) if several else x, state_of(inner))
 
 
-def drawn(shape, dtype=torch.float64):
-    return torch.randn(shape, generator=torch.Generator().manual_seed(2), dtype=torch.float64).to(dtype)
-
-
-def forward_and_gradients(function, x, parameters):
-    """The output, then the gradients of a weighted sum of it by x and by each parameter."""
-    x = x.detach().clone().requires_grad_()
-    out = function(x)
-    # Permuted, so that the gradient that comes in is not contiguous.
-    weights = drawn(out.shape[::-1]).permute(3, 2, 1, 0).to(out)
-    return [out.detach(), *torch.autograd.grad((out * weights).sum(), [x, *parameters])]
-
-
-def test_every_layer_has_a_reference():
-    assert set(REFERENCES) == set(LAYERS)
+def test_the_table_has_one_layer_of_every_public_file():
+    files = [path.stem for path in Path(yolo_attn.layers.__file__).parent.glob("[!_]*.py")]
+    modules = [layer.__module__ for layer in LAYERS.values()]
+    assert sorted(modules) == sorted(f"yolo_attn.layers.{file}" for file in files)
 
 
 @shapes
 @layers
 def test_forward_and_gradients_equal_the_reference(name, shape):
     layer, x = built(name), drawn(shape)
-    ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    theirs = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
-    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+    found = forward_and_gradients(layer, x, list(layer.parameters()))
+    expected = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
+    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+
+
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
+@layers
+def test_a_layer_set_up_by_ultralytics_equals_the_reference(name, training):
+    layer = built(name)
+    initialize_weights(layer)  # as every model that is built: eps 1e-3 and momentum 0.03 for a BatchNorm2d
+    layer.train(training)
+    for shape in [(3, CHANNELS, 6, 9), (1, CHANNELS, 7, 5)]:
+        x = drawn(shape)
+        expected = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
+        found = forward_and_gradients(layer, x, list(layer.parameters()))
+        torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+
+
+def batch_norms(layer):
+    return {path: module for path, module in layer.named_modules() if isinstance(module, _BatchNorm)}
+
+
+@pytest.mark.parametrize("name", [name for name in LAYERS if batch_norms(built(name))])
+def test_statistics_stay_in_evaluation_and_move_by_their_momentum_in_training(name):
+    layer, x, inputs = built(name), drawn((3, CHANNELS, 6, 9)), {}
+    initialize_weights(layer)
+    norms = batch_norms(layer)
+    before = {path: norm.running_mean.clone() for path, norm in norms.items()}
+    layer(x)
+    for path, norm in norms.items():
+        assert torch.equal(norm.running_mean, before[path])
+        norm.register_forward_pre_hook(lambda _, arguments, path=path: inputs.update({path: arguments[0]}))
+    layer.train()(x)
+    for path, norm in norms.items():
+        share = 0.03 if isinstance(norm, nn.BatchNorm2d) else 0.1  # torch's own momentum for pooled vectors
+        mean = inputs[path].transpose(0, 1).flatten(1).mean(1)
+        expected = (1 - share) * before[path] + share * mean
+        torch.testing.assert_close(norm.running_mean, expected, **TOLERANCE[torch.float64])
 
 
 @shapes
@@ -109,8 +131,8 @@ def test_forward_and_gradients_equal_the_reference(name, shape):
 def test_the_output_is_the_same_with_and_without_gradients(name, shape):
     layer, x = built(name), drawn(shape)
     with torch.no_grad():
-        alone = layer(x)
-    torch.testing.assert_close(layer(x).detach(), alone, **TOLERANCE[torch.float64])
+        without = layer(x)
+    torch.testing.assert_close(layer(x).detach(), without, **TOLERANCE[torch.float64])
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16], ids=str)
@@ -124,8 +146,8 @@ def test_shape_and_dtype_are_kept(name, shape, dtype):
 @layers
 def test_images_in_a_batch_do_not_see_each_other(name):
     layer, x = built(name), drawn((3, CHANNELS, 7, 12))
-    alone = torch.cat([layer(image[None]) for image in x])
-    torch.testing.assert_close(layer(x), alone, **TOLERANCE[torch.float64])
+    one_by_one = torch.cat([layer(image[None]) for image in x])
+    torch.testing.assert_close(layer(x), one_by_one, **TOLERANCE[torch.float64])
 
 
 @layers
@@ -135,11 +157,11 @@ def test_the_input_is_not_written_into_even_with_inplace_activations(name):
     for module in layer.modules():
         if hasattr(module, "inplace"):
             module.inplace = True  # as Ultralytics does on loading
-    kept = x.clone()
+    copied = x.clone()
     out = forward_and_gradients(layer, x, [])[0]
     with torch.no_grad():
         layer(x)
-    assert torch.equal(x, kept)
+    assert torch.equal(x, copied)
     torch.testing.assert_close(out, before.detach(), **TOLERANCE[torch.float64])
 
 
@@ -151,11 +173,11 @@ def test_channels_last_memory_gives_the_same_values(name):
 
 @layers
 def test_every_parameter_is_trained(name):
-    layer = built(name, torch.float32).train()
-    layer(drawn(SHAPES[0], torch.float32)).square().sum().backward()
+    layer = built(name).train()
+    layer(drawn(SHAPES[0])).square().sum().backward()
     gradients = {key: parameter.grad for key, parameter in layer.named_parameters()}
-    dead = [key for key, grad in gradients.items() if grad is None or not grad.any() or not grad.isfinite().all()]
-    assert dead == []
+    dead = {key for key, gradient in gradients.items() if gradient is None or not gradient.abs().max() > 1e-9}
+    assert dead == WITHOUT_EFFECT.get(name, set())
 
 
 @layers
@@ -210,8 +232,8 @@ def saved_and_loaded(layer):
 def test_names_that_ultralytics_overwrites_are_free(name):
     layer = built(name)
     layer = layer.layer if isinstance(layer, FromOneMap) else layer
-    ours = {*vars(layer), *layer._parameters, *layer._modules, *layer._buffers, *vars(type(layer))}
-    assert ours & {"f", "i", "np", "type"} == set()
+    names = {*vars(layer), *layer._parameters, *layer._modules, *layer._buffers, *vars(type(layer))}
+    assert names & {"f", "i", "np", "type"} == set()
 
 
 @layers
@@ -224,7 +246,7 @@ def test_the_first_line_gives_shapes_and_the_file_its_source(name):
 def test_constructor_arguments_are_annotated_with_plain_types(name):
     parameters = inspect.signature(LAYERS[name]).parameters.values()
     arguments = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
-    several = getattr(LAYERS[name], "multi_source", False)
+    several = is_multi_source(LAYERS[name])
     assert (arguments[0].name, arguments[0].annotation) == ("channels", "list[int]" if several else "int")
     assert {argument.annotation for argument in arguments[1:]} <= {"int", "float", "bool", "str", int, float, bool, str}
     assert all(argument.default is not argument.empty for argument in arguments[1:])
@@ -239,19 +261,23 @@ def test_a_torchscript_trace_holds_at_another_size_and_batch(name):
 
 
 @layers
-def test_onnx_holds_at_other_sizes_and_uses_common_operators(name, tmp_path):
+def test_onnx_holds_at_other_sizes_uses_common_operators_and_warns_of_nothing(name, tmp_path):
     layer, file = built(name, torch.float32), tmp_path / "layer.onnx"
     axes = {0: "batch", 2: "height", 3: "width"}
-    torch.onnx.export(
-        layer,
-        (drawn(SHAPES[0], torch.float32),),
-        file,
-        dynamo=False,
-        opset_version=17,
-        input_names=["x"],
-        output_names=["y"],
-        dynamic_axes={"x": axes, "y": axes},
-    )
+    with warnings.catch_warnings(record=True) as raised:
+        warnings.simplefilter("always")
+        torch.onnx.export(
+            layer,
+            (drawn(SHAPES[0], torch.float32),),
+            file,
+            dynamo=False,
+            opset_version=17,
+            input_names=["x"],
+            output_names=["y"],
+            dynamic_axes={"x": axes, "y": axes},
+        )
+    # Ultralytics hides the tracer's warnings, of another category, on every export. What else is raised a user sees.
+    assert [str(warning.message) for warning in raised if warning.category is UserWarning] == []
     assert {node.op_type for node in onnx.load(file).graph.node} - COMMON == set()
     session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     for shape in [(3, CHANNELS, 5, 12), (1, CHANNELS, 1, 1), (1, CHANNELS, 1, 7)]:  # one export, it is the slow part
@@ -269,8 +295,8 @@ def test_cuda_autocast_follows_float64_forward_and_backward(name, dtype):
     x = drawn((2, CHANNELS, 20, 31), dtype).cuda()
     exact = copy.deepcopy(layer).double()
     with torch.autocast("cuda", dtype):
-        ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    theirs = forward_and_gradients(exact, x.double(), list(exact.parameters()))
-    for our, their in zip(ours, theirs, strict=True):
-        scale = their.abs().max().clamp(min=1)  # parameters' gradients are sums over the map
-        torch.testing.assert_close(our.double() / scale, their / scale, **TOLERANCE[dtype])
+        found = forward_and_gradients(layer, x, list(layer.parameters()))
+    expected = forward_and_gradients(exact, x.double(), list(exact.parameters()))
+    for tensor, exact_tensor in zip(found, expected, strict=True):
+        scale = exact_tensor.abs().max().clamp(min=1)  # parameters' gradients are sums over the map
+        torch.testing.assert_close(tensor.double() / scale, exact_tensor / scale, **TOLERANCE[dtype])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.layers.test_contract import drawn, forward_and_gradients, randomised
+from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
 from tests.reference.emca import emca
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers.emca import EMCA
@@ -12,13 +12,14 @@ WIDTHS = [[48], [48, 48], [48, 24, 48], [48, 20, 12, 6, 48]]
 excitations = pytest.mark.parametrize("excitation", ["se", "eca", "srm"])
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @excitations
 @pytest.mark.parametrize("widths", WIDTHS, ids=lambda widths: "-".join(map(str, widths)))
-def test_forward_and_gradients_equal_the_reference(excitation, widths):
-    layer = randomised(EMCA(widths, excitation)).double().eval()
+def test_forward_and_gradients_equal_the_reference(excitation, widths, training):
+    layer = randomised(EMCA(widths, excitation)).double().train(training)
     earlier = [drawn((2, width, 3 + place, 9 - place)) for place, width in enumerate(widths[1:])]
     parameters, x = list(layer.parameters()), drawn((2, widths[0], 4, 5))
-    state = {**dict(layer.named_buffers()), **dict(layer.named_parameters())}
+    state = state_of(layer)
     ours = forward_and_gradients(lambda x: layer([x, *earlier]), x, parameters)
     theirs = forward_and_gradients(lambda x: emca([x, *earlier], state), x, parameters)
     torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
@@ -29,6 +30,13 @@ def test_forward_and_gradients_equal_the_reference(excitation, widths):
 def test_the_mixing_kernel_adds_one_parameter_per_source_and_none_for_one(excitation, own, widths):
     count = sum(parameter.numel() for parameter in EMCA(widths, excitation).parameters())
     assert count == own + (len(widths) if len(widths) > 1 else 0)
+
+
+# (log2(C) + 1) / 2 is 2.5, 3.5, 4, 5, 5.5 and 6; an even whole part becomes the next odd number.
+@pytest.mark.parametrize(("channels", "kernel_size"), [(16, 3), (64, 3), (128, 5), (512, 5), (1024, 5), (2048, 7)])
+def test_the_kernel_of_eca_grows_with_the_logarithm_of_the_width(channels, kernel_size):
+    layer = EMCA([channels, channels], "eca")
+    assert (layer.conv.kernel_size, layer.conv.padding) == ((kernel_size,), (kernel_size // 2,))
 
 
 @excitations

@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tests.layers.test_contract import QUADRATIC, randomised
+from tests.layers.inputs import randomised
+from tests.layers.test_contract import QUADRATIC
 from yolo_attn.layers import LAYERS
 
 

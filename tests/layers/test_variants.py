@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from tests.layers.test_contract import drawn, forward_and_gradients, randomised
-from tests.reference import REFERENCES
+from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
+from tests.reference import reference_of
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import LAYERS
 
@@ -28,9 +28,9 @@ from yolo_attn.layers import LAYERS
 )
 def test_forward_and_gradients_equal_the_reference(name, args, told, size):
     layer, x = randomised(LAYERS[name](128, *args)).double().eval(), drawn((2, 128, *size))
-    state = {**dict(layer.named_buffers()), **dict(layer.named_parameters())}
+    state = state_of(layer)
     ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    theirs = forward_and_gradients(lambda x: REFERENCES[name](x, state, **told), x, list(layer.parameters()))
+    theirs = forward_and_gradients(lambda x: reference_of(name)(x, state, **told), x, list(layer.parameters()))
     torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
 
 
@@ -45,17 +45,15 @@ def test_nam_gives_gamma_no_gradient_through_the_share_only_if_asked():
     assert (gradients[1] - fewer[1]).abs().max() > 1e-3
 
 
+@pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
 @pytest.mark.parametrize("authors_code", [False, True])
-def test_nam_in_training_equals_the_reference_on_the_statistics_of_the_batch(authors_code):
-    layer, x = randomised(LAYERS["NAM"](16, authors_code)).double().train(), drawn((3, 16, 5, 4))
-
-    def plain(x):
-        statistics = {"norm.running_mean": x.mean((0, 2, 3)), "norm.running_var": x.var((0, 2, 3), correction=0)}
-        return REFERENCES["NAM"](x, {**statistics, **dict(layer.named_parameters())}, authors_code)
-
-    ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    theirs = forward_and_gradients(plain, x, list(layer.parameters()))
-    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+def test_nam_with_the_eps_of_ultralytics_equals_the_reference(authors_code, training):
+    layer, x = randomised(LAYERS["NAM"](16, authors_code)).double().train(training), drawn((3, 16, 5, 4))
+    layer.norm.eps = 1e-3
+    state = state_of(layer)
+    found = forward_and_gradients(layer, x, list(layer.parameters()))
+    expected = forward_and_gradients(lambda x: reference_of("NAM")(x, state, authors_code), x, list(layer.parameters()))
+    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
 
 
 def test_srm_trains_one_image_with_the_running_statistics_and_leaves_them_alone():

@@ -1,242 +1,139 @@
-"""Layers put into every model YAML that Ultralytics ships, and taken out again."""
+"""Rows of a model YAML in every way in which lists can be written."""
 
+import json
 from pathlib import Path
 
 import pytest
-import torch
 import ultralytics
 import yaml
-from torch import nn
-from ultralytics.nn import tasks
 
-from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit
+from yolo_attn.model_yaml.control import control
+from yolo_attn.model_yaml.rows import parse
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
-ALL = sorted(str(path.relative_to(STOCK)) for path in STOCK.rglob("*.yaml"))
-SMALL = [
-    name
-    for name in ("v5/yolov5.yaml", "v8/yolov8-seg.yaml", "11/yolo11-obb.yaml", "26/yolo26.yaml", "11/yolo11-cls.yaml")
-    if name in ALL
-]
-DOWNLOADS = {"11/yolo11-cls-resnet18.yaml"}  # fetches pretrained weights when it is built
-ROLES = ["backbone-end", "sppf", "stages", "neck", "0"]
-
-THREE_ROWS = """\
-nc: 3 # classes
-backbone:
-  - [-1, 1, Conv, [16, 3, 2]] # 0-P1/2
-  - [-1, 1, Conv, [32, 3, 2]]
-  # a remark
+YOLOV8 = (STOCK / "v8" / "yolov8.yaml").read_text(encoding="utf-8")
+MODEL = yaml.safe_load(YOLOV8)
+HEAD_FIRST = """\
 head:
-  - [[-1, 0], 1, Concat, [1]] # 2 (joined)
-  - [[1, -1, 0], 1, Detect, [nc]] # Detect(P2, P2, P1)
-"""
-ROW_ZERO_MARKED = """\
-nc: 3 # classes
+  - [[-1, 0], 1, Concat, [1]] # 2
+  - [[1, -1, 0], 1, Detect, [nc]]
 backbone:
-  - [-1, 1, Conv, [16, 3, 2]] # 0-P1/2
-  - [-1, 1, EMA, [8]] # 1
-  - [-1, 1, Conv, [32, 3, 2]]
-  # a remark
+  - [-1, 1, Conv, [16, 3, 2]]
+  - [-1, 1, Conv, [16, 3, 1]]"""
+STYLES = {
+    "stock": YOLOV8,
+    "CRLF": YOLOV8.replace("\n", "\r\n"),
+    "byte order mark": "\ufeff" + YOLOV8,
+    "no newline at the end": YOLOV8.rstrip(),
+    "block style": yaml.safe_dump(MODEL, sort_keys=False),
+    "sorted block style": yaml.safe_dump(MODEL),
+    "indented block style": """\
+backbone:
+  -
+    - -1 # from
+    - 1
+    - Conv
+    -
+      - 8
+
+  # two
+  - - -1
+    - 1
+    - Conv
+    - [8] # 1
 head:
-  - [[-1, 1], 1, Concat, [1]] # 3 (joined)
-  - [[2, -1, 1], 1, Detect, [nc]] # Detect(P2, P2, P1)
-"""
+  - - [-1, 0]
+    - 1
+    - Concat
+    - - 1
+  - [-1, 1, Detect, [nc]]
+""",
+    "rows in flow style": yaml.safe_dump(MODEL, default_flow_style=None, sort_keys=False),
+    "narrow": yaml.safe_dump(MODEL, default_flow_style=None, width=20),
+    "flow style": yaml.safe_dump(MODEL, default_flow_style=True, sort_keys=False),
+    "JSON": json.dumps(MODEL),
+    "JSON over lines": json.dumps(MODEL, indent=2),
+    "head first": HEAD_FIRST,
+}
 
 
-def insert_all(text: str, role: str, layer: str = "ECA", args=()) -> str:
-    for after in reversed(rows.places(text, role)):
-        text = rows.insert(text, after, layer, args)
-    return text
-
-
-def cases(names):
-    for name in names:
-        text = (STOCK / name).read_text(encoding="utf-8")
-        for role in ROLES:
-            try:
-                rows.places(text, role)
-            except ValueError:
-                continue
-            yield pytest.param(text, role, id=f"{name}-{role}")
-
-
-def model_class(model: dict) -> type[nn.Module]:
-    head = model["head"][-1][2]
-    if head == "RTDETRDecoder":
-        return tasks.RTDETRDetectionModel
-    if head == "WorldDetect":
-        return tasks.WorldModel
-    names = {
-        "detect": "Detection",
-        "segment": "Segmentation",
-        "pose": "Pose",
-        "obb": "OBB",
-        "classify": "Classification",
-    }
-    if head.startswith("YOLOE"):
-        return tasks.YOLOESegModel if "Segment" in head else tasks.YOLOEModel
-    task = tasks.guess_model_task(model)
-    names |= {"semantic": "Semantic", "depth": "Depth"}
-    return next(
-        getattr(tasks, n) for n in (f"{names[task]}Model", f"{names[task]}SegmentationModel") if hasattr(tasks, n)
-    )
-
-
-def network(text: str) -> nn.Module:
+@pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
+def test_rows_are_read_as_yaml_reads_them(text):
     model = yaml.safe_load(text)
-    scale = next(iter(model.get("scales", {"": 0})))
-    return model_class(model)({**model, "scale": scale}, verbose=False)
+    values = [[row.written, row.repeats, row.module, row.args] for row in parse(text)]
+    assert values == model["backbone"] + model["head"]
 
 
-def test_references_move_and_readers_of_the_row_read_the_layer():
-    assert rows.insert(THREE_ROWS, 0, "EMA", [8]) == ROW_ZERO_MARKED
+@pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
+def test_a_layer_behind_any_row_is_read_by_the_readers_of_that_row_and_comes_out_again(text):
+    rows = parse(text)
+    for after in range(len(rows) - 1):
+        changed = edit.insert(text, after, "EMA", [8])
+        model = yaml.safe_load(changed)
+        new = model["backbone"] + model["head"]
+        assert new[after + 1] == [-1, 1, "EMA", [8]]
+        assert [row[1:] for row in new[: after + 1] + new[after + 2 :]] == [
+            [row.repeats, row.module, row.args] for row in rows
+        ]
+        moved = [row.sources for row in parse(changed)]
+        del moved[after + 1]
+        assert moved == [[source + (source >= after) for source in row.sources] for row in rows]
+        assert edit.strip(changed) == text
 
 
-def test_strip_gives_the_file_back_to_the_letter():
-    assert rows.strip(ROW_ZERO_MARKED) == THREE_ROWS
+def test_a_text_keeps_its_line_ends():
+    changed = edit.insert(STYLES["CRLF"], 3, "EMA")
+    assert changed.count("\n") == changed.count("\r\n") == STYLES["CRLF"].count("\r\n") + 1
 
 
-def test_the_first_of_two_layers_at_one_place_is_read_by_the_second():
-    text = rows.insert(rows.insert(THREE_ROWS, 0, "CA"), 0, "EMA")
-    assert [(row.module, row.sources) for row in rows.parse(text)][:4] == [
-        ("Conv", [-1]),
-        ("EMA", [0]),
-        ("CA", [1]),
-        ("Conv", [2]),
-    ]
+@pytest.mark.parametrize("style", ["block style", "JSON", "narrow"])
+def test_a_control_is_made_in_any_style(style):
+    model = yaml.safe_load(control(edit.insert(STYLES[style], 9, "EMA", [8])))
+    assert model["backbone"][10] == [-1, 1, "PointwiseControl", ["EMA", 8]]
+    assert yaml.safe_load(STYLES[style])["head"][-1][2] == model["head"][-1][2] == "Detect"
 
 
-@pytest.mark.parametrize(("text", "role"), list(cases(ALL)))
-def test_strip_is_the_inverse_of_insert_in_every_stock_file(text, role):
-    changed = insert_all(text, role)
-    assert changed != text
-    assert rows.strip(changed) == text
-
-
-@pytest.mark.parametrize(("text", "role"), list(cases(ALL)))
-def test_row_numbers_in_comments_stay_right(text, role):
-    changed = insert_all(text, role)
-    for row in rows.parse(changed):
-        comment = rows.ROW_LINE.match(changed.splitlines()[row.line])["comment"] or ""
-        number = rows.ROW_NUMBER.search(comment)
-        assert number is None or int(number[0]) == row.index
-
-
-def check_same_function(text: str, role: str) -> None:
-    """With the layers as identity and the weights carried over, the output is the base model's, bit for bit."""
-    torch.manual_seed(0)
-    base, changed = network(text).eval(), network(insert_all(text, role)).eval()
-    ours = {index for index, row in enumerate(changed.model) if isinstance(row, LAYERS["ECA"])}
-    others = [index for index in range(len(changed.model)) if index not in ours]
-    for index in ours:
-        identity = nn.Identity()
-        identity.i, identity.f, identity.type = index, changed.model[index].f, "Identity"
-        changed.model[index] = identity
-    for source, target in enumerate(others):
-        changed.model[target].load_state_dict(base.model[source].state_dict())
-    if hasattr(base, "txt_feats"):  # drawn at random by each model of an open vocabulary
-        changed.txt_feats = base.txt_feats
-    image = torch.rand(1, 3, 64, 128)  # multiples of the coarsest stride
-    with torch.inference_mode():
-        torch.testing.assert_close(changed(image), base(image), rtol=0, atol=0, equal_nan=True)
-
-
-def check_every_row_learns(text: str, role: str) -> None:
-    """One backward pass reaches each layer that was put in."""
-    changed = network(insert_all(text, role)).train()
-    outputs = changed(torch.rand(2, 3, 64, 64))
-    total = sum(tensor.float().square().sum() for tensor in tensors(outputs) if tensor.requires_grad)
-    total.backward()
-    layers = [row for row in changed.model if isinstance(row, LAYERS["ECA"])]
-    assert layers
-    assert all(
-        parameter.grad is not None and parameter.grad.abs().sum() > 0
-        for row in layers
-        for parameter in row.parameters()
-    )
-
-
-def tensors(outputs):
-    if isinstance(outputs, torch.Tensor):
-        yield outputs
-    elif isinstance(outputs, dict):
-        outputs = list(outputs.values())
-    if isinstance(outputs, list | tuple):
-        for entry in outputs:
-            yield from tensors(entry)
-
-
-@pytest.mark.parametrize(("text", "role"), list(cases(SMALL)))
-def test_identity_in_place_of_the_layers_gives_the_base_models_output(text, role):
-    check_same_function(text, role)
-
-
-@pytest.mark.parametrize(("text", "role"), list(cases(SMALL)))
-def test_every_inserted_layer_gets_a_gradient(text, role):
-    check_every_row_learns(text, role)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("text", "role"), list(cases([name for name in ALL if name not in SMALL and name not in DOWNLOADS]))
-)
-def test_identity_and_gradients_hold_in_every_other_stock_file(text, role):
-    check_same_function(text, role)
-    check_every_row_learns(text, role)
+def text_with(source: str) -> str:
+    return f"backbone:\n  - [-1, 1, Conv, [8]]\n  - [{source}, 1, Conv, [8]]\nhead:\n  - [-1, 1, Detect, [nc]]\n"
 
 
 @pytest.mark.parametrize(
-    ("role", "found"),
-    [("backbone-end", [8]), ("sppf", [9]), ("stages", [4, 6, 9]), ("neck", [17, 20, 23]), ("13", [13]), (13, [13])],
-    ids=str,
+    "source", ["1.0", "0x0", "0_0", "00", "-0", "+0", '"0"', "null", "[[-1], 0]", "[0, 0x0]", "true", "a"]
 )
-def test_places_of_yolov5(role, found):
-    # Stages: rows 4 and 6 enter Concats of the neck, row 9 its first row.
-    assert rows.places((STOCK / "v5" / "yolov5.yaml").read_text(), role) == found
-
-
-@pytest.mark.parametrize(
-    ("role", "message"),
-    [
-        ("sppf", "this model has no sppf: its rows are 0 to 3, the last of which is the head"),
-        ("3", "this model has no 3"),
-        ("middle", "no place 'middle'; write backbone-end, sppf, stages, neck, or the index of a row"),
-    ],
-)
-def test_a_place_that_is_not_there_is_named(role, message):
-    with pytest.raises(ValueError, match=message):
-        rows.places(THREE_ROWS, role)
+def test_a_source_that_is_no_plain_number_is_refused_with_its_line(source):
+    with pytest.raises(ValueError, match=r"line 3: the source .* is no row; write a number such as 4 or -1"):
+        parse(text_with(source))
 
 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("", "not a model YAML: it needs a list named backbone and a list named head"),
         ("backbone: [", "not a YAML file"),
         ("nc: 3\n", "not a model YAML: it needs a list named backbone and a list named head"),
+        ("backbone:\nhead:\n", "not a model YAML: it needs a list"),
+        ("backbone: []\nhead: []\n", "the head has no row"),
+        ("a: !!int x\n", "not a YAML file"),
+        ("a: !!timestamp x\n", "not a YAML file"),
+        ("a: 2001-99-99\n", "not a YAML file"),
+        ("!!python/object/apply:os.system [ls]\n", "not a YAML file"),
+        ("[" * 5000, "not a YAML file"),
+        ("backbone: []\nhead:\n  - [-1, 1, Conv]\n", r"line 3: a row is written `- \[from, .*; found \[-1, 1, Conv\]"),
+        ("backbone: []\nhead:\n  -\n", "line 3: a row is written .*; found nothing"),
+        ("backbone: []\nhead:\n  - [-1, two, Conv, [8]]\n", "line 3: .*; the number is 'two', write 1 or more"),
+        ("backbone: []\nhead:\n  - [-1, 0, Conv, [8]]\n", "the number is 0, write 1 or more"),
+        ("backbone: []\nhead:\n  - [-1, 1, Conv, 8]\n", "found 'Conv' as module and 8 as arguments"),
+        ("backbone: []\nhead:\n  - [[], 1, Conv, [8]]\n", "line 3: Conv has no source"),
+        ("backbone: []\nhead: []\nnc: 3\nnc: 4\n", "the key nc stands twice, in lines 3 and 4"),
+        ("head: []\nbackbone:\n  - &a [-1, 1, Conv, [8]]\n  - *a\n", "the head has no row"),
         (
-            "backbone:\n  - [-1, 1, Conv]\nhead: []\n",
-            "line 2: a row is written `- \\[from, number, module, arguments\\]`",
+            "backbone:\n  - &a [-1, 1, Conv, [8]]\n  - *a\nhead:\n  - *a\n",
+            "line 2: Conv stands here by an anchor, alias",
         ),
-        ("backbone:\n  - [-1, 1,\n     Conv, []]\nhead: []\n", "line 2: a row is written"),
+        ("a: &a {head: [[-1, 1, Conv, [8]]]}\n<<: *a\nbackbone: []\n", "head is merged into this file by `<<`"),
     ],
 )
 def test_a_text_that_is_no_model_is_refused(text, message):
     with pytest.raises(ValueError, match=message):
-        rows.parse(text)
-
-
-@pytest.mark.parametrize("after", [-1, 3, 99])
-def test_nothing_goes_behind_the_head(after):
-    with pytest.raises(ValueError, match="write 0 to 2, the last row is the head"):
-        rows.insert(THREE_ROWS, after, "EMA")
-
-
-def test_a_scale_can_be_made_the_default():
-    text = (STOCK / "v5" / "yolov5.yaml").read_text()
-    changed = rows.with_default_scale(text, "s")
-    assert list(yaml.safe_load(changed)["scales"]) == ["s", "n", "m", "l", "x"]
-    assert yaml.safe_load(changed) == yaml.safe_load(text)
-    with pytest.raises(ValueError, match="no scale 'q'"):
-        rows.with_default_scale(text, "q")
+        parse(text)

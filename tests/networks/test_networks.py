@@ -6,15 +6,21 @@ import pickle
 import pytest
 import torch
 import torchvision
+from torch import nn
 from ultralytics.nn import tasks
+from ultralytics.nn.modules.conv import Index
 
 import yolo_attn
 from tests.tolerance import TOLERANCE
-from yolo_attn.networks import registry as networks
+from yolo_attn import networks
+from yolo_attn.layers import is_multi_source
 from yolo_attn.networks.mobilenet import MobileNetV2
 from yolo_attn.networks.resnet import ResNet
+from yolo_attn.networks.row_arguments import read_layer_call
+from yolo_attn.networks.torchvision_weights import load_torchvision_weights
+from yolo_attn.plugin import parse_model
 
-SINGLE = [name for name, layer in yolo_attn.LAYERS.items() if not getattr(layer, "multi_source", False)]
+SINGLE = [name for name, layer in yolo_attn.LAYERS.items() if not is_multi_source(layer)]
 THEIRS = {18: torchvision.models.resnet18, 34: torchvision.models.resnet34, 50: torchvision.models.resnet50}
 
 
@@ -30,7 +36,7 @@ def on_meta(kind, *arguments):
 @pytest.mark.parametrize("depth", THEIRS)
 def test_a_plain_resnet_computes_what_torchvisions_does(depth):
     theirs, ours = THEIRS[depth]().eval(), ResNet(3, depth).eval()
-    assert networks.carry(ours, theirs.state_dict()) == 1
+    assert load_torchvision_weights(ours, theirs.state_dict()) == 1
     x = torch.rand(1, 3, 64, 64)
     expected = theirs.fc(ours(x)[-1].mean((2, 3)))
     torch.testing.assert_close(theirs(x), expected, **TOLERANCE[torch.float32])
@@ -38,7 +44,7 @@ def test_a_plain_resnet_computes_what_torchvisions_does(depth):
 
 def test_a_plain_mobilenet_computes_what_torchvisions_does():
     theirs, ours = torchvision.models.mobilenet_v2().eval(), MobileNetV2(3).eval()
-    assert networks.carry(ours, theirs.state_dict()) == 1
+    assert load_torchvision_weights(ours, theirs.state_dict()) == 1
     x = torch.rand(1, 3, 64, 64)
     expected = theirs.classifier(ours(x)[-1].mean((2, 3)))
     torch.testing.assert_close(theirs(x), expected, **TOLERANCE[torch.float32])
@@ -55,13 +61,13 @@ def test_a_plain_mobilenet_computes_what_torchvisions_does():
 )
 def test_torchvisions_weights_fill_all_but_the_new_parameters(arguments, new):
     network = ResNet(3, *arguments)
-    share = networks.carry(network, torchvision.models.resnet50().state_dict())
+    share = load_torchvision_weights(network, torchvision.models.resnet50().state_dict())
     assert share == pytest.approx(1 - abs(new) / count(network))
 
 
 def test_weights_of_another_family_are_refused():
     with pytest.raises(ValueError, match=r"none of the .* tensors fits ResNet"):
-        networks.carry(ResNet(3, 18), torchvision.models.mobilenet_v2().state_dict())
+        load_torchvision_weights(ResNet(3, 18), torchvision.models.mobilenet_v2().state_dict())
 
 
 @pytest.mark.parametrize("name", SINGLE)
@@ -119,7 +125,7 @@ def test_a_stem_sets_the_strides(kind, arguments, sides):
     network = on_meta(kind, *arguments)
     maps = network.eval()(torch.empty(1, 3, 64, 64, device="meta"))
     assert [x.shape[2] for x in maps] == sides
-    assert [x.shape[1] for x in maps] == list(kind.out_channels(3, *arguments).stages)
+    assert [x.shape[1] for x in maps] == list(kind.stage_widths(*arguments))
 
 
 @pytest.mark.parametrize("kind", [ResNet, MobileNetV2])
@@ -133,12 +139,31 @@ def test_an_image_may_have_other_than_three_channels(kind):
         (ResNet, (20,), "ResNet: there is no depth 20; write 18, 34, 50, 101"),
         (ResNet, (18, "EMA", "middle"), "ResNet: there is no place 'middle'; write end, first, last, conv, stages"),
         (ResNet, (18, "EMA", "end", "tiny"), "ResNet: there is no stem 'tiny'; write imagenet, cifar, strided"),
-        (ResNet, (18, "EMCA", "end"), "ResNet: EMCA reads several maps, which only the place first gives; found end"),
+        (
+            ResNet,
+            (18, "EMCA", "end"),
+            "ResNet: EMCA reads several feature maps, which only the place first gives; found end",
+        ),
         (ResNet, (18, "EMA", "conv"), "ResNet: EMA takes no stride and cannot stand in place of a convolution"),
         (ResNet, (18, "EMMA"), "there is no layer 'EMMA'; known are "),
-        (ResNet, (18, "EMA:8"), "'EMA:8' names no layer; write it like EMA or EMA(8)"),
+        *[
+            (
+                ResNet,
+                (18, text),
+                f"{text!r} names no layer; write it like EMA, EMA(8) or EMCA(srm), with plain values by position",
+            )
+            for text in (
+                *("EMA:8", "EMA(factor=8)", "EMA(f(8))", "EMA(*a)", "EMA(8)(8)", "nn.EMA(8)", "8", "EMA EMA"),
+                *("EMA(\0)", "(" * 9999, "lambda: EMA", "EMA(1 + 2)", "EMA(__import__('os'))"),
+            )
+        ],
+        (
+            ResNet,
+            (18, "CBAM(16"),
+            "'CBAM(16' names no layer; write it like EMA, EMA(8) or EMCA(srm), with plain values",
+        ),
         (ResNet, (18, "EMA(7)"), "EMA: 64 channels cannot be split into 7 groups"),
-        (MobileNetV2, ("EMCA",), "MobileNetV2: EMCA reads several maps; only ResNet gives them"),
+        (MobileNetV2, ("EMCA",), "MobileNetV2: EMCA reads several feature maps; only ResNet gives them"),
         (MobileNetV2, ("SE", "first"), "MobileNetV2: there is no place 'first'; write end, stages"),
     ],
 )
@@ -154,7 +179,20 @@ def rows(*more, nc=3):
 
 
 def build(*more):
-    return tasks.parse_model(copy.deepcopy(rows(*more)), ch=3, verbose=False)[0]
+    return parse_model(copy.deepcopy(rows(*more)), 3, verbose=False)[0]
+
+
+def test_a_text_cut_at_its_comma_is_told_to_be_quoted():
+    with pytest.raises(ValueError, match=r"'CBAM\(16' names no layer; .*; a text with a comma needs quotes in YAML"):
+        on_meta(ResNet, 18, "CBAM(16")
+
+
+def test_a_call_may_stand_between_spaces_and_hold_words_and_signs():
+    assert read_layer_call(" EMA ( 8 ) ") == (yolo_attn.LAYERS["EMA"], [8])
+    assert read_layer_call("EMCA(srm)") == (yolo_attn.LAYERS["EMCA"], ["srm"])
+    assert read_layer_call("CBAM(16, 7, True)") == (yolo_attn.LAYERS["CBAM"], [16, 7, True])
+    assert read_layer_call("ECA(0, -2.5)") == (yolo_attn.LAYERS["ECA"], [0, -2.5])
+    assert read_layer_call("EMA") == (yolo_attn.LAYERS["EMA"], [])
 
 
 def test_rows_take_the_width_of_the_stage_they_pick():
@@ -164,47 +202,150 @@ def test_rows_take_the_width_of_the_stage_they_pick():
     assert [row.f for row in model] == [-1, 0, -1, [-1, 1], -1]
 
 
+@pytest.mark.parametrize(
+    ("row", "widths"),
+    [
+        ([-1, 1, "ResNet", [18]], [64, 128, 256, 512]),
+        ([-1, 1, "ResNet", [34]], [64, 128, 256, 512]),
+        ([-1, 1, "ResNet", []], [256, 512, 1024, 2048]),
+        ([-1, 1, "ResNet", [101]], [256, 512, 1024, 2048]),
+        ([-1, 1, "MobileNetV2", ["SE"]], [24, 32, 96, 1280]),
+    ],
+)
+def test_a_feature_row_is_the_stock_index_of_its_stage_and_passes_its_map_on(row, widths):
+    stages = [[0, 1, "Feature", [stage]] for stage in (2, 3, 4, 5)]
+    convs = [[number, 1, "Conv", [8, 1]] for number in (1, 2, 3, 4)]
+    with torch.device("meta"):
+        model, save = parse_model({"backbone": [row], "head": [*stages, *convs]}, 3, verbose=False)
+    assert [type(module) for module in model[1:5]] == [Index] * 4
+    assert [module.conv.in_channels for module in model[5:]] == widths
+    assert [module.f for module in model] == [-1, 0, 0, 0, 0, 1, 2, 3, 4] and {0, 1, 2, 3, 4} == set(save)
+    maps = model.eval()[0](torch.empty(1, 3, 64, 64, device="meta"))
+    for number in (1, 2, 3, 4):
+        assert model[number](maps) is maps[number - 1]
+        assert model[number + 4](maps[number - 1]).shape[1] == 8
+
+
+def test_a_model_keeps_feature_rows_as_they_were_written():
+    model = rows([-1, 1, "Feature", [5]], [-1, 1, "Classifier", ["nc"]])
+    parse_model(model, 3, verbose=False)
+    assert model == rows([-1, 1, "Feature", [5]], [-1, 1, "Classifier", ["nc"]])
+
+
+def test_the_stock_index_reads_a_network_as_well():
+    model = build([0, 1, "Index", [128, 1]], [-1, 1, "Conv", [32, 1]])
+    assert model[2].conv.in_channels == 128
+
+
+def test_a_network_may_follow_other_rows():
+    first = [[-1, 1, "Conv", [16, 3, 1]], [-1, 1, "ResNet", [18]]]
+    model, _ = parse_model({"backbone": first, "head": [[-1, 1, "Feature", [2]]]}, 3, verbose=False)
+    assert model[1].conv1.in_channels == 16
+
+
 def test_a_classifier_takes_its_width_from_its_source_and_its_classes_from_nc():
     linear = build([-1, 1, "Feature", [5]], [-1, 1, "Classifier", ["nc"]])[-1].linear
     assert (linear.in_features, linear.out_features) == (512, 3)
 
 
+FEATURE_5 = [-1, 1, "Feature", [5]]
+BETWEEN = "which gives several feature maps; put `- [0, 1, Feature, [5]]` in between"
+
+
 @pytest.mark.parametrize(
-    ("row", "message"),
+    ("more", "message"),
     [
         (
-            [-1, 1, "Feature", [6]],
+            [[-1, 1, "Feature", [6]]],
             "my.yaml, row 1 `- [-1, 1, Feature, [6]]`: Feature: there is no stage 6; write 2 to 5",
         ),
-        ([-1, 2, "Feature", [5]], "Feature changes the width and cannot be repeated; found n = 2, write 1"),
-        ([-1, 1, "Feature", []], "0 arguments do not fit Feature(stage: int)"),
+        ([[-1, 1, "Feature", [1]]], "Feature: there is no stage 1; write 2 to 5"),
+        ([[-1, 1, "Feature", ["P5"]]], "Feature: there is no stage 'P5'; write 2 to 5"),
+        ([[-1, 1, "Feature", [True]]], "Feature: there is no stage True; write 2 to 5"),
+        ([[-1, 2, "Feature", [5]]], "Feature changes the width and cannot be repeated; found n = 2, write 1"),
+        ([[-1, 1, "Feature", []]], "0 arguments do not fit Feature(stage: int); write the number of one stage, [5]"),
+        ([[-1, 1, "Feature", [4, 5]]], "2 arguments do not fit Feature(stage: int); write the number of one stage"),
+        ([[[0], 1, "Feature", [5]]], "Feature reads one row, found the list [0]; write one index"),
+        (
+            [FEATURE_5, FEATURE_5],
+            "row 2 `- [-1, 1, Feature, [5]]`: Feature reads a network such as ResNet; its source gives one feature map",
+        ),
+        ([[-1, 1, "Conv", [64, 1]]], f"row 1 `- [-1, 1, Conv, [64, 1]]`: Conv cannot read row 0, ResNet, {BETWEEN}"),
+        ([FEATURE_5, [[-1, 0], 1, "Concat", [1]]], f"Concat cannot read row 0, ResNet, {BETWEEN}"),
+        ([[-1, 1, "EMA", []]], f"EMA cannot read row 0, ResNet, {BETWEEN}"),
+        ([FEATURE_5, [[-1, 0], 1, "EMCA", []]], f"EMCA cannot read row 0, ResNet, {BETWEEN}"),
+        ([FEATURE_5, [-2, 1, "Classifier", ["nc"]]], f"Classifier cannot read row 0, ResNet, {BETWEEN}"),
+        (
+            [FEATURE_5, [-1, 1, "Classifier", ["nc"]], [-1, 1, "Conv", [8, 1]]],
+            "row 2 `- [-1, 1, Classifier, [nc]]`: Classifier gives classes, which no row can read; make it the last row",
+        ),
+        (
+            [FEATURE_5, [-1, 1, "ResNet", [18]]],
+            "row 2 `- [-1, 1, ResNet, [18]]`: ResNet gives several feature maps and cannot be the last row",
+        ),
+        (
+            [FEATURE_5, [-1, 3, "Classifier", ["nc"]]],
+            "Classifier changes the width and cannot be repeated; found n = 3",
+        ),
+        ([FEATURE_5, [-1, 1, "Classifier", []]], "0 arguments do not fit Classifier(classes: int)"),
+        ([FEATURE_5, [-1, 1, "Classifier", ["c"]]], "'c' does not fit classes of Classifier(classes: int)"),
     ],
 )
-def test_a_wrong_row_is_refused(row, message):
+def test_a_wrong_row_is_refused_with_the_way_out(more, message):
     with pytest.raises(ValueError) as error:
-        build(row)
+        build(*more)
     assert message in str(error.value)
 
 
-def test_a_feature_row_of_one_map_is_refused():
-    with pytest.raises(ValueError, match=r"row 2 .*: Feature reads a network such as ResNet; its source gives one map"):
-        build([-1, 1, "Feature", [5]], [-1, 1, "Feature", [5]])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([20], "ResNet: there is no depth 20; write 18, 34, 50, 101"),
+        (["50"], None),
+        (["deep"], "'deep' does not fit depth of ResNet(depth: int = 50"),
+        ([50, "EMA(7)"], "EMA: 256 channels cannot be split into 7 groups"),
+        ([50, "EMA(a)"], "'a' does not fit factor of EMA(factor: int = 32)"),
+        ([50, "EMA(8, 8)"], "2 arguments do not fit EMA(factor: int = 32)"),
+        ([50, "EMA(8.5)"], "8.5 does not fit factor of EMA(factor: int = 32)"),
+        ([50, "CBAM(16"], "a text with a comma needs quotes in YAML"),
+        ([50, "ReZero(EMA, 8.5)"], "8.5 does not fit factor of EMA(factor: int = 32)"),
+        ([50, 8], "8 does not fit layer of ResNet("),
+        ([50, None], "None does not fit layer of ResNet("),
+        ([50, ""], None),
+    ],
+)
+def test_arguments_of_a_network_and_of_the_layer_in_it_are_checked(arguments, message):
+    model = {"yaml_file": "my.yaml", "backbone": [[-1, 1, "ResNet", arguments]], "head": [FEATURE_5]}
+    if message is None:
+        with torch.device("meta"):
+            assert type(parse_model(model, 3, verbose=False)[0][0]) is ResNet
+        return
+    with pytest.raises(ValueError) as error, torch.device("meta"):
+        parse_model(model, 3, verbose=False)
+    assert message in str(error.value) and "my.yaml, row 0 `- [-1, 1, ResNet, " in str(error.value)
+    assert " object at 0x" not in str(error.value)
 
 
-def test_a_parser_that_never_notes_its_sources_is_reported(monkeypatch):
-    from yolo_attn.plugin.parser import with_our_rows
+def test_a_feature_row_without_a_row_before_it_is_refused():
+    with pytest.raises(ValueError, match=r"row 0 .*: Feature reads a network such as ResNet"):
+        parse_model({"backbone": [[-1, 1, "Feature", [5]]], "head": []}, 3, verbose=False)
 
-    def parse_model(d, ch, verbose=True):
-        ch = [ch]
-        for i, (f, _n, name, args) in enumerate(d["backbone"]):
-            args[0] = ch
-            ch[f]
-            module = getattr(tasks, name)(*args)
-            module.i, module.f = i, f
-        return [module], []
 
-    with pytest.raises(ValueError, match="cannot give layers their width in Ultralytics"):
-        with_our_rows(parse_model)({"backbone": [[-1, 1, "ResNet", [18]]], "head": []}, 3)
+@pytest.mark.parametrize("name", ["Classifier", "Feature", "MobileNetV2", "ResNet"])
+def test_a_stock_module_of_the_same_name_is_left_alone(name, monkeypatch):
+    class Stock(nn.Conv2d):
+        pass
+
+    monkeypatch.setattr(tasks, name, Stock, raising=False)
+    model, _ = parse_model({"backbone": [[-1, 1, name, [3, 8, 1]]], "head": []}, 3, verbose=False)
+    assert type(model[0]) is Stock
+
+
+def test_every_class_in_a_network_is_known_to_a_reader_that_admits_only_known_ones():
+    known = {*networks.classes()}
+    for network in (ResNet(3, 18, "EMA"), ResNet(3, 50), MobileNetV2(3, "SE")):
+        own = {type(module) for module in network.modules()}
+        assert {kind for kind in own if kind.__module__.startswith(("yolo_attn.networks", "torchvision"))} <= known
 
 
 def test_a_network_is_copied_and_pickled():

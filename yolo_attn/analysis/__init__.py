@@ -1,1 +1,8 @@
-"""What a trained network does: channel gates and accuracy on rotated pictures."""
+"""What a trained classifier does.
+
+trained_classifier.py  a checkpoint and the folder of images that it is measured on
+rotation.py            accuracy on rotated images
+channel_gates.py       by what attention layers multiply the channels
+gate_statistics.py     these gates in numbers, by layer and by stage
+gate_report.py         the files that `yolo-attn gates` writes
+"""

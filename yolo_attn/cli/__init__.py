@@ -1,36 +1,86 @@
-"""The command `yolo-attn`. Every verb is one call into the package; training, validation and export are the stock `yolo`'s."""
+"""The command `yolo-attn`: parse and print, nothing else.
+
+Every verb is one call into the package. Training, validation and plain export are the stock `yolo`'s.
+"""
+
+import csv
+import pickle
+import zipfile
+import zlib
+from typing import Annotated
 
 import typer
 
-from yolo_attn.cli import bench, classifiers, deploy, models, visdrone
+import yolo_attn
+from yolo_attn.cli import analysis, bench, export, models, predict, quantize, visdrone
 
-app = typer.Typer(
-    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__.partition(".")[2]
+# What a user's file, folder or argument can cause; anything else is a mistake of this package and shows its traceback.
+CAUSED_BY_USERS = (
+    OSError,
+    ValueError,
+    ImportError,
+    csv.Error,
+    pickle.UnpicklingError,
+    zipfile.BadZipFile,
+    zlib.error,
 )
-for verb in (
-    models.insert,
-    models.strip,
-    models.check,
-    visdrone.demo,
-    bench.bench,
-    classifiers.rotation,
-    classifiers.scales,
-    deploy.export,
-    deploy.predict,
-):
-    app.command()(verb)
-app.add_typer(visdrone.app, name="visdrone")
+MODEL_FILES, RESULTS, BEHAVIOUR, DATA, SHIPPING = (
+    "Model files",
+    "Did it help?",
+    "What does it do?",
+    "Data",
+    "Ship it",
+)
+VERBS = (  # in the order of the help
+    (MODEL_FILES, models.insert),
+    (MODEL_FILES, models.strip),
+    (MODEL_FILES, models.check),
+    (RESULTS, bench.bench),
+    (BEHAVIOUR, analysis.gates),
+    (BEHAVIOUR, analysis.rotation),
+    (DATA, visdrone.demo),
+    (SHIPPING, export.export),
+    (SHIPPING, quantize.quantize),
+    (SHIPPING, predict.predict),
+)
+
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
+for panel, verb in VERBS:
+    app.command(rich_help_panel=panel)(verb)
+app.add_typer(visdrone.app, name="visdrone", rich_help_panel=DATA)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"yolo-attn {yolo_attn.__version__}")
+        raise typer.Exit()
 
 
 @app.callback()
-def _verbs() -> None:
-    """Attention layers for Ultralytics YOLO: model YAMLs, weights, VisDrone."""
+def _command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Attention layers for Ultralytics YOLO: put them into a model, find out whether they helped, and ship the result.
+
+    `yolo train`, `yolo val` and every other stock command work with these models as they are.
+    """
 
 
 def main() -> None:
-    """Run the command; bad input ends in one line on standard error and exit code 2."""
+    """Run the command. What a user can cause ends in one line on standard error and exit code 2, Ctrl-C in exit code 130."""
     try:
         app()
-    except (FileNotFoundError, FileExistsError, ImportError, ValueError) as error:
-        typer.echo(f"yolo-attn: {error}", err=True)
+    except CAUSED_BY_USERS as error:
+        typer.echo(f"yolo-attn: {_one_line(error)}", err=True)
         raise SystemExit(2) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+def _one_line(error: BaseException) -> str:
+    """The message of an error without line breaks; of an error of the operating system, the file and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

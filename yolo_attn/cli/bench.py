@@ -1,44 +1,83 @@
 """`yolo-attn bench`: models against each other, over seeds."""
 
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 
 def bench(
     models: Annotated[
-        list[str], typer.Option(help="Model YAMLs, one or more; the others are compared with the first.")
+        list[str],
+        typer.Option(
+            metavar="A.YAML,B.YAML", help="Model YAMLs, separated by commas. The others are compared with the first."
+        ),
     ],
-    data: Annotated[str, typer.Option(help="The data YAML.")],
-    epochs: Annotated[int, typer.Option(help="Of each run.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with it, what is missing is done.")],
-    seeds: Annotated[list[int], typer.Option(help="One or more; each model is trained with each.")] = [0],  # noqa: B006
+    data: Annotated[str, typer.Option(help="Data YAML: a path, or a name as Ultralytics knows it.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with it to do what is missing.")],
+    seeds: Annotated[
+        list[str], typer.Option(metavar="0,1,2", help="Seeds, separated by commas; each model is trained with each.")
+    ] = ["0"],  # noqa: B006  typer copies it
     control: Annotated[
         bool,
         typer.Option(
-            "--control", help="Add a plain 1x1 convolution of as many parameters in place of each attention layer."
+            "--control",
+            help="Also train each attention model with a plain 1x1 convolution of as many parameters in place of each layer.",
         ),
     ] = False,
-    more: Annotated[
-        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of Ultralytics' training.")
+    training: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of Ultralytics' training, such as imgsz=640."),
     ] = None,
 ) -> None:
-    """Train each model with each seed, score all by both protocols, and write tables and plots."""
+    """Train every model with every seed, score each run, and write tables and plots.
+
+    Interrupted? Run the command again: finished runs are kept, the interrupted one resumes. The exit code is 1 if a run failed.
+
+    Example: yolo-attn bench --models yolov5n.yaml,yolov5n-ema.yaml --data aerial-demo.yaml --seeds 0,1,2 --epochs 12
+    --out runs/bench imgsz=416
+    """
+    arguments = key_values(training or ())
+    names, numbers = listed(models), seed_numbers(listed(seeds))
+
+    from yolo_attn.experiment.plan import Experiment
+    from yolo_attn.experiment.runner import run
+
+    experiment = Experiment(
+        models=names, data=data, seeds=numbers, epochs=epochs, out=out, training=arguments, with_control=control
+    )
+    outcome = run(experiment, typer.echo)
+    typer.echo(outcome.table)
+    raise typer.Exit(int(bool(outcome.failed)))
+
+
+def listed(options: Sequence[str]) -> list[str]:
+    """The entries of an option that separates them by commas, may be repeated, or both."""
+    return [entry.strip() for option in options for entry in option.split(",") if entry.strip()]
+
+
+def seed_numbers(words: Sequence[str]) -> list[int]:
+    """Seeds as they were typed -> numbers; ValueError names what is no number."""
+    for word in words:
+        if not word.isdecimal():
+            raise ValueError(f"bench: --seeds takes whole numbers separated by commas, such as 0,1,2, and not {word!r}")
+    return [int(word) for word in words]
+
+
+def key_values(words: Sequence[str]) -> dict[str, Any]:
+    """Words such as imgsz=640 -> {"imgsz": 640}; ValueError names what is no such word, and a key that is given twice."""
     from ultralytics.cfg import smart_value
 
-    from yolo_attn.experiment import plots, report
-    from yolo_attn.experiment import runner as room
-    from yolo_attn.experiment.settings import Experiment
-
-    # `--models A B` and `--seeds 0 1` in one go: what follows the first is told by its form.
-    rest = more or []
-    training = {key: smart_value(value) for key, value in (pair.split("=", 1) for pair in rest if "=" in pair)}
-    more_seeds = [int(word) for word in rest if word.isdigit()]
-    more_models = [word for word in rest if "=" not in word and not word.isdigit()]
-    experiment = Experiment([*models, *more_models], data, [*seeds, *more_seeds], epochs, out, training, control)
-    outcome = room.run(experiment, typer.echo, partial(report.write, experiment))
-    plots.write(out, outcome.models, outcome.records)
-    typer.echo((out / "table.md").read_text(encoding="utf-8"))
-    raise typer.Exit(int(bool(outcome.failed)))
+    values: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not (key and equals):
+            raise ValueError(
+                f"bench: what is {word!r}? Training arguments are KEY=VALUE; several models or seeds are separated by commas"
+            )
+        if key in values:
+            raise ValueError(f"bench: {key} is given twice, as {values[key]} and {value}; give it once")
+        values[key] = smart_value(value)
+    return values

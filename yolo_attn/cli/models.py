@@ -1,60 +1,127 @@
 """`yolo-attn insert`, `strip` and `check`: model YAMLs."""
 
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-File = Annotated[Path, typer.Argument(help="A model YAML.")]
+SUFFIXES = (".yaml", ".yml")
+Base = Annotated[
+    str, typer.Argument(help="Model YAML: a path, or a name that Ultralytics knows, such as yolov5s.yaml.")
+]
+Output = Annotated[Path, typer.Option("--output", "-o", help="YAML to write; it may be the input itself.")]
 
 
 def insert(
-    base: Annotated[
-        str, typer.Argument(help="A model YAML: a path, or a name as Ultralytics knows it, such as yolov5s.yaml.")
-    ],
-    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments: EMA, EMA:8, CBAM:16,7.")],
+    base: Base,
+    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7.")],
+    output: Output,
     at: Annotated[
-        list[str], typer.Option(help="backbone-end, sppf, stages, neck, or the index of a row; may be repeated.")
-    ],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")],
+        list[str] | None,
+        typer.Option(
+            help="Where the layers go: backbone-end (the default), sppf, stages, neck, or the index of a row. "
+            "Repeat the option for several places."
+        ),
+    ] = None,
     rezero: Annotated[
-        bool, typer.Option("--rezero", help="Start as identity: each layer behind a gain that starts at 0.")
+        bool,
+        typer.Option(
+            "--rezero", help="Put each layer behind a gain that starts at 0, so that training starts as without it."
+        ),
     ] = False,
 ) -> None:
-    """Put layers into a model YAML. Each layer goes to each place; what read the row there reads the layer instead."""
-    from yolo_attn.model_yaml import rows
-    from yolo_attn.plugin.files import find
+    """Put attention layers into a model YAML. Whatever read the row at a place reads the layer instead.
 
-    layers = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
-    text = rows.insert_all(find(base).read_text(encoding="utf-8"), layers, at)
-    letter = rows.SCALED_NAME.match(Path(base).name)
-    scale = letter and letter[2]
-    if scale and not rows.SCALED_NAME.match(output.name):
-        text = rows.with_default_scale(text, scale)  # my.yaml has no letter, and was made of yolov5s.yaml
-    _refuse_errors(text, output, scale)
-    output.write_text(text, encoding="utf-8")
-    typer.echo(f"{output}: try `yolo train model={output} data=...`")
+    Example: yolo-attn insert yolov5s.yaml EMA -o my.yaml
+
+    Example: yolo-attn insert yolo11n.yaml EMA:8 CBAM:16,7 --at neck --at sppf -o yolo11n-attention.yaml
+    """
+    from yolo_attn.model_yaml import edit, places, rows
+    from yolo_attn.model_yaml.scale import scale_of, with_default_scale
+
+    at = at or [places.DEFAULT]
+    text = _read(base)
+    with _error_names(base):
+        chosen = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
+        changed = edit.insert_all(text, chosen, at)
+        scale = scale_of(Path(base).name)
+        if scale and not scale_of(output.name):
+            changed = with_default_scale(changed, scale)  # my.yaml, made of yolov5s.yaml, is s too
+        _refuse_errors(changed, output, scale_of(output.name) or scale)
+    _write(output, changed)
+    modules = [row.module for row in rows.parse(text)]
+    for role in at:
+        behind = ", ".join(f"{row} ({modules[row]})" for row in places.places(text, role))
+        typer.echo(f"{output}: {' and '.join(layers)} behind row {behind}" + ("" if role.isdecimal() else f", {role}"))
+    typer.echo(f"Train it with: yolo train {shlex.quote(f'model={output}')} data=coco8.yaml")
 
 
-def strip(file: File, output: Annotated[Path, typer.Option("--output", "-o", help="The YAML to write.")]) -> None:
-    """Take all our layers out of a model YAML again."""
-    from yolo_attn.model_yaml import rows
-    from yolo_attn.plugin.files import find
+def strip(file: Base, output: Output) -> None:
+    """Take all attention layers out of a model YAML: the exact inverse of insert.
 
-    output.write_text(rows.strip(find(file).read_text(encoding="utf-8")), encoding="utf-8")
+    Example: yolo-attn strip my.yaml -o plain.yaml
+    """
+    from yolo_attn.model_yaml import edit
+
+    with _error_names(file):
+        text = edit.strip(_read(file))
+    _write(output, text)
 
 
-def check(files: Annotated[list[Path], typer.Argument(help="Model YAMLs.")]) -> None:
-    """Say what is wrong or doubtful in model YAMLs, a line per finding. The exit code is 1 if anything is wrong."""
+def check(
+    files: Annotated[list[str], typer.Argument(help="Model YAMLs: paths, or names that Ultralytics knows.")],
+) -> None:
+    """Say what is wrong or doubtful in model YAMLs, a line per finding. Nothing that a file says is executed or downloaded.
+
+    The exit code is 1 if a model has an error, 2 if a file cannot be read, else 0.
+
+    Example: yolo-attn check my.yaml yolov5s-ema.yaml
+    """
     from yolo_attn.checking.check import check as findings_of
+
+    exit_code = 0
+    for file in files:
+        try:
+            text = _read(file)
+        except (OSError, ValueError) as error:  # the other files are checked all the same
+            typer.echo(f"yolo-attn: {error}", err=True)
+            exit_code = 2
+            continue
+        findings = findings_of(text)
+        if any(finding.level == "error" for finding in findings):
+            exit_code = max(exit_code, 1)
+        typer.echo("\n".join(f"{file}: {finding}" for finding in findings) or f"{file}: ok")
+    raise typer.Exit(exit_code)
+
+
+def _read(base: str) -> str:
+    """The text of a model YAML, line ends as they are."""
     from yolo_attn.plugin.files import find
 
-    wrong = False
-    for file in files:
-        found = findings_of(find(file).read_text(encoding="utf-8"))
-        wrong |= any(finding.level == "error" for finding in found)
-        typer.echo("\n".join(f"{file}: {finding}" for finding in found) or f"{file}: ok")
-    raise typer.Exit(int(wrong))
+    try:
+        return find(base).read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{base}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
+
+
+def _write(output: Path, text: str) -> None:
+    from yolo_attn.storage import atomic_write
+
+    if output.suffix.lower() not in SUFFIXES or output.is_dir():
+        raise ValueError(f"{output}: is no file name for a model YAML; give one that ends in .yaml")
+    atomic_write(output, text)
+
+
+@contextmanager
+def _error_names(file: str) -> Iterator[None]:
+    """Put the file's name before the message of an error."""
+    try:
+        yield
+    except ValueError as error:
+        raise error if str(error).startswith(f"{file}: ") else ValueError(f"{file}: {error}") from error
 
 
 def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
@@ -62,7 +129,7 @@ def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
     from yolo_attn.checking.check import check as findings_of
 
     errors = [finding for finding in findings_of(text) if finding.level == "error"]
-    refused = [error for error in errors if not (scale and error.scales) or scale in error.scales]
+    refused = [error for error in errors if not scale or not error.scales or scale in error.scales]
     if refused:
         raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, refused)))
     for error in errors:

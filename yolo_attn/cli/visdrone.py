@@ -1,5 +1,6 @@
 """`yolo-attn visdrone`, from the official folders to the official numbers, and `yolo-attn demo`."""
 
+import logging
 import sys
 from contextlib import redirect_stdout
 from functools import partial
@@ -11,9 +12,11 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from yolo_attn.cli.predict import visdrone_predict
+
 if TYPE_CHECKING:
-    from yolo_attn.visdrone.evaluation.evaluate import Evaluation
-    from yolo_attn.visdrone.report import Report
+    from yolo_attn.visdrone.evaluation.result import Evaluation
+    from yolo_attn.visdrone.prepare_report import Report
 
 app = typer.Typer(no_args_is_help=True, help="VisDrone-DET: labels, detection files, and the official evaluation.")
 
@@ -22,46 +25,28 @@ app = typer.Typer(no_args_is_help=True, help="VisDrone-DET: labels, detection fi
 def prepare(
     root: Annotated[Path, typer.Option(help="Folder of the official folders VisDrone2019-DET-*, or of their zips.")],
     splits: Annotated[
-        list[str] | None, typer.Option(help="train, val, test-dev, one or more. By default all that are there.")
+        list[str] | None,
+        typer.Option(help="Some of train, val and test-dev, separated by commas; by default all in the folder."),
     ] = None,
-    more_splits: Annotated[list[str] | None, typer.Argument(hidden=True)] = None,  # `--splits train val` in one go
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace label files, too, that differ and that prepare did not write."),
+    ] = False,
+    timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
 ) -> None:
-    """Add YOLO labels and lists of images to the official folders. Run it again after an interruption or a change."""
-    from yolo_attn.visdrone import prepare as room
+    """Add YOLO labels and lists of images to the official folders. Repeat it after an interruption or a change.
+
+    Example: yolo-attn visdrone prepare --root VisDrone --splits train,val
+    """
+    from yolo_attn.visdrone.prepare import prepare as prepare_splits
     from yolo_attn.visdrone.splits import FOLDERS, present
 
-    if more_splits and not splits:
-        raise ValueError(f"visdrone prepare: what is {' '.join(more_splits)}? Splits go behind --splits")
-    chosen = [*(splits or ()), *(more_splits or ())] or present(root) or list(FOLDERS)
+    chosen = [name.strip() for names in splits or () for name in names.split(",")] or present(root) or list(FOLDERS)
     bar = partial(track, console=Console(stderr=True))
-    _print_report(room.prepare(root, chosen, bar))
+    _print_report(prepare_splits(root, chosen, bar, overwrite=overwrite, timeout=timeout))
 
 
-@app.command()
-def predict(
-    model: Annotated[Path, typer.Option(help="A checkpoint or an exported file.")],
-    images: Annotated[Path, typer.Option(help="Folder of images.")],
-    out: Annotated[Path, typer.Option(help="Folder for the detection files.")],
-    imgsz: Annotated[int, typer.Option(help="Pixels to which the longer side of an image is scaled.")] = 640,
-    conf: Annotated[float, typer.Option(help="Lowest score.")] = 0.001,
-    iou: Annotated[float, typer.Option(help="IoU above which the lower of two boxes of a class is dropped.")] = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most rows of a file.")] = 500,
-    batch: Annotated[int, typer.Option(help="Images at once.")] = 8,
-    device: Annotated[str | None, typer.Option(help="cpu, 0, ...; by default the first GPU, if there is one.")] = None,
-) -> None:
-    """Write official detection files. Run it again after an interruption: files that are there stay."""
-    from ultralytics.utils import TQDM
-
-    from yolo_attn.detection import visdrone_predict as room
-    from yolo_attn.detection.visdrone_detector import Settings
-
-    done = room.predict(model, images, out, Settings(imgsz, conf, iou, max_det), batch, device, TQDM)
-    typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
-    if done.left_out:
-        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(done.left_out)}")
-    if done.unreadable:
-        typer.echo("\n".join(["images that cannot be read, without detection file:", *done.unreadable]), err=True)
-        raise typer.Exit(1)
+app.command("predict")(visdrone_predict)
 
 
 @app.command()
@@ -69,31 +54,44 @@ def evaluate(
     annotations: Annotated[Path, typer.Option(help="Folder of the official annotation files.")],
     detections: Annotated[Path, typer.Option(help="Folder of detection files of the same names.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[Path | None, typer.Option(help="Or a CSV file with the columns image,width,height.")] = None,
+    sizes: Annotated[Path | None, typer.Option(help="Or a CSV file: image,width,height, in pixels.")] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
 ) -> None:
-    """Print the numbers of the official toolkit."""
-    from yolo_attn.visdrone.evaluation import evaluate as room
+    """Print AP and AR, in percent, by the protocol of the official toolkit.
+
+    Example: yolo-attn visdrone evaluate --annotations annotations --detections detections --images images --json ap.json
+    """
+    from yolo_attn.storage import atomic_write
+    from yolo_attn.visdrone.evaluation.evaluate import evaluate as evaluate_folders
     from yolo_attn.visdrone.sizes import read_sizes
 
-    if (images is None) == (sizes is None):
+    source = images or sizes
+    if source is None or (images and sizes):
         raise ValueError("visdrone evaluate: give the image sizes either as --images FOLDER or as --sizes CSV")
-    result = room.evaluate(annotations, detections, read_sizes(images or sizes), coco=coco)
+    result = evaluate_folders(annotations, detections, read_sizes(source), coco=coco)
     if json:
-        json.write_text(result.to_json() + "\n", encoding="utf-8")
+        atomic_write(json, result.to_json() + "\n")
     _print_evaluation(result)
 
 
-def demo(root: Annotated[Path | None, typer.Option(help="Where to draw it instead.")] = None) -> None:
-    """Draw the aerial demo set, unless it is there, and print its folder. By default it is that of data=aerial-demo.yaml."""
+def demo(
+    root: Annotated[
+        Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
+    ] = None,
+) -> None:
+    """Draw the aerial demo set, 240 pictures, unless it is there, and print its folder.
+
+    Example: yolo-attn demo --root VisDrone
+    """
     from ultralytics.data.utils import check_det_dataset
     from ultralytics.utils import LOGGER, TQDM
 
     from yolo_attn.demo import draw
 
     for handler in LOGGER.handlers:
-        handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
+        if isinstance(handler, logging.StreamHandler):
+            handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
     with redirect_stdout(sys.stderr):
         folder = check_det_dataset("aerial-demo.yaml")["path"] if root is None else draw(root, progress=TQDM)
     typer.echo(folder)
@@ -112,21 +110,16 @@ def _print_report(report: "Report") -> None:
     for column in table.columns[1:]:
         column.justify = "right"
     _print(table)
-    for part in parts:
-        lonely = {"images without annotation": part.without_annotation, "annotations without image": part.without_image}
-        rows = {f"rows left out, {reason}": found for reason, found in part.left_out.items()}
-        for kind, found in (rows | lonely).items():
-            if found:
-                typer.echo(f"{found.first}: the first of {found.count:,} {kind}")
+    for note in report.notes:
+        typer.echo(note)
 
 
 def _print_evaluation(result: "Evaluation") -> None:
     coco = result.coco
     protocols = Table("in percent", "official", "plain class mean", *(["COCO protocol"] if coco else []))
     for name, value in result.official.items():
-        of_coco = getattr(coco, name, None)
-        cell = [_percent(of_coco) if of_coco is not None else ""] if coco else []
-        protocols.add_row(name, _percent(value), _percent(result.plain_class_mean[name]), *cell)
+        coco_cell = [_percent(getattr(coco, name)) if hasattr(coco, name) else ""] if coco else []
+        protocols.add_row(name, _percent(value), _percent(result.plain_class_mean[name]), *coco_cell)
     classes = Table("class", "images", "AP", "AP50", "AP75", title="Official, by class")
     for row in result.per_class:
         classes.add_row(row["name"], f"{row['images']:,}", *(_percent(row[key]) for key in ("AP", "AP50", "AP75")))

@@ -3,22 +3,35 @@
 People and two-wheelers are drawn a third larger than life: in a small picture they would be two pixels wide.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from yolo_attn.demo.view import Solid
+from yolo_attn.demo.view import Colour, Solid
 
 GLASS = (58, 48, 40)
 TYRE = (34, 32, 32)
 SKIN = (120, 150, 195)
-PAINTS = ((232, 232, 230), (232, 232, 230), (60, 55, 52), (60, 55, 52), (172, 170, 166), (150, 146, 142), (48, 44, 170))
-PAINTS += ((150, 84, 40), (70, 86, 110), (40, 92, 150), (104, 120, 84))
+PAINTS = (
+    (232, 232, 230),
+    (232, 232, 230),
+    (60, 55, 52),
+    (60, 55, 52),
+    (172, 170, 166),
+    (150, 146, 142),
+    (48, 44, 170),
+    (150, 84, 40),
+    (70, 86, 110),
+    (40, 92, 150),
+    (104, 120, 84),
+)
 CLOTHES = ((60, 50, 48), (200, 198, 196), (170, 90, 50), (50, 50, 185), (60, 150, 190), (90, 120, 60), (150, 80, 140))
 BRIGHT = ((40, 160, 225), (190, 110, 30), (60, 150, 60), (50, 50, 200), (215, 205, 195))
 LIFE = 1.35  # people and two-wheelers are this much larger than life
 
 
 def _rectangle(back: float, front: float, width: float, bevel: float = 0.0) -> np.ndarray:
-    """Ring around x back..front and y -width/2..width/2; with a bevel its corners are cut."""
+    """Return the ring around x back..front and y -width/2..width/2; a bevel cuts its corners."""
     side = width / 2
     if not bevel:
         return np.array([[back, -side], [front, -side], [front, side], [back, side]])
@@ -27,8 +40,18 @@ def _rectangle(back: float, front: float, width: float, bevel: float = 0.0) -> n
     return np.array([x, y]).T
 
 
-def _box(back, front, width, low, high, sides, roof=None, bevel=0.0, taper=0.0) -> Solid:
-    """A block; `taper` draws its top in by that many metres on every side."""
+def _box(
+    back: float,
+    front: float,
+    width: float,
+    low: float,
+    high: float,
+    sides: Colour,
+    roof: Colour | None = None,
+    bevel: float = 0.0,
+    taper: float = 0.0,
+) -> Solid:
+    """Return a block; `taper` draws its top in by that many metres on every side."""
     bottom = _rectangle(back, front, width, bevel)
     top = _rectangle(back + taper, front - taper, width - 2 * taper, bevel)
     return Solid(bottom, top, low, high, sides, sides if roof is None else roof)
@@ -42,16 +65,18 @@ def _moved(solids: list[Solid], x: float, y: float = 0.0, up: float = 0.0, scale
     ]
 
 
-def _tint(rng: np.random.Generator, colours) -> tuple[float, float, float]:
+def _tint(rng: np.random.Generator, colours: Sequence[Colour]) -> Colour:
     colour = np.array(colours[int(rng.integers(len(colours)))]) * rng.uniform(0.85, 1.08) + rng.uniform(-8, 8, 3)
-    return tuple(np.clip(colour, 12, 250))
+    blue, green, red = np.clip(colour, 12, 250).tolist()
+    return blue, green, red
 
 
-def _darker(colour, by: float = 0.8) -> tuple[float, float, float]:
-    return tuple(np.multiply(colour, by))
+def _darker(colour: Colour, by: float = 0.8) -> Colour:
+    blue, green, red = np.multiply(colour, by).tolist()
+    return blue, green, red
 
 
-def _person(rng, seated: bool = False) -> list[Solid]:
+def _person(rng: np.random.Generator, seated: bool = False) -> list[Solid]:
     shirt, trousers = _tint(rng, CLOTHES), _tint(rng, ((70, 60, 55), (95, 70, 50), (120, 120, 120)))
     hair = _tint(rng, ((30, 32, 36), (30, 32, 36), SKIN, (70, 160, 200)))
     hip = 0.42 if seated else 0.85
@@ -61,11 +86,11 @@ def _person(rng, seated: bool = False) -> list[Solid]:
     return [legs, torso, head]
 
 
-def pedestrian(rng):
+def pedestrian(rng: np.random.Generator) -> list[Solid]:
     return _moved(_person(rng), 0.0, scale=LIFE)
 
 
-def people(rng):
+def people(rng: np.random.Generator) -> list[Solid]:
     """Two or three who sit side by side on a bench."""
     count = int(rng.integers(2, 4))
     bench = _box(-0.3, 0.3, 0.7 * count, 0.0, 0.4, (60, 90, 120), (70, 105, 140))
@@ -73,7 +98,7 @@ def people(rng):
     return _moved([bench, *sitting], 0.0, scale=LIFE * 0.9)
 
 
-def bicycle(rng):
+def bicycle(rng: np.random.Generator) -> list[Solid]:
     frame = _tint(rng, ((40, 160, 225), (200, 190, 60), (215, 215, 215), (60, 60, 200)))
     wheels = [_box(x - 0.36, x + 0.36, 0.07, 0.0, 0.7, TYRE, bevel=0.02) for x in (-0.58, 0.58)]
     bar = [_box(-0.6, 0.55, 0.12, 0.5, 0.75, frame), _box(0.38, 0.5, 0.62, 0.9, 1.0, frame)]
@@ -81,7 +106,7 @@ def bicycle(rng):
     return _moved([*wheels, *bar, *rider], 0.0, scale=LIFE)
 
 
-def motor(rng):
+def motor(rng: np.random.Generator) -> list[Solid]:
     paint = _tint(rng, ((45, 40, 40), (50, 50, 180), (150, 70, 40), (210, 210, 210)))
     wheels = [_box(x - 0.32, x + 0.32, 0.2, 0.0, 0.6, TYRE, bevel=0.06) for x in (-0.68, 0.68)]
     body = [_box(-0.95, 0.2, 0.46, 0.4, 0.8, paint, (45, 42, 42), 0.1), _box(0.3, 0.8, 0.5, 0.3, 1.0, paint, bevel=0.1)]
@@ -90,7 +115,7 @@ def motor(rng):
     return _moved([*wheels, *body, *bars, *rider], 0.0, scale=LIFE * 0.95)
 
 
-def car(rng):
+def car(rng: np.random.Generator) -> list[Solid]:
     paint, long = _tint(rng, PAINTS), rng.uniform(4.1, 4.7)
     cabin = -0.5 * long + (0.25 if rng.random() < 0.35 else 0.75)  # hatchback or saloon
     roof_end = 0.14 * long
@@ -102,7 +127,7 @@ def car(rng):
     ]
 
 
-def van(rng):
+def van(rng: np.random.Generator) -> list[Solid]:
     paint, long = _tint(rng, ((235, 235, 232), (235, 235, 232), (180, 176, 170), (90, 84, 80))), rng.uniform(5.0, 5.6)
     front = 0.5 * long
     windscreen = Solid(
@@ -124,7 +149,7 @@ def van(rng):
     ]
 
 
-def truck(rng):
+def truck(rng: np.random.Generator) -> list[Solid]:
     cab, load, long = (
         _tint(rng, BRIGHT),
         _tint(rng, ((150, 140, 130), (200, 150, 70), (70, 110, 150))),
@@ -149,7 +174,7 @@ def truck(rng):
     ]
 
 
-def _trike(rng, long: float) -> list[Solid]:
+def _trike(rng: np.random.Generator, long: float) -> list[Solid]:
     paint = _tint(rng, ((60, 60, 190), (170, 100, 40), (70, 130, 60), (110, 112, 115)))
     return [
         _box(0.5 * long - 0.6, 0.5 * long, 0.2, 0.0, 0.65, TYRE, bevel=0.06),
@@ -159,7 +184,7 @@ def _trike(rng, long: float) -> list[Solid]:
     ]
 
 
-def tricycle(rng):
+def tricycle(rng: np.random.Generator) -> list[Solid]:
     """A cargo tricycle: an open tray behind a rider."""
     long = rng.uniform(2.9, 3.3)
     tray = _box(
@@ -169,7 +194,7 @@ def tricycle(rng):
     return _moved([*_trike(rng, long), tray, *rider], 0.0, scale=1.12)
 
 
-def awning_tricycle(rng):
+def awning_tricycle(rng: np.random.Generator) -> list[Solid]:
     """The same under a bright canopy with a ridge."""
     long, cloth = rng.uniform(2.8, 3.2), _tint(rng, ((60, 60, 205), (200, 120, 40), (70, 160, 70), (60, 190, 225)))
     ridge = _box(-0.5 * long, 0.5 * long - 0.7, 0.3, 1.98, 2.0, cloth, (225, 228, 230))
@@ -180,7 +205,7 @@ def awning_tricycle(rng):
     )
 
 
-def bus(rng):
+def bus(rng: np.random.Generator) -> list[Solid]:
     paint, long = _tint(rng, BRIGHT), rng.uniform(9.5, 11.5)
     front, roof = 0.5 * long, _tint(rng, ((225, 225, 222), (215, 210, 200), paint))
     units = [
@@ -194,7 +219,7 @@ def bus(rng):
     ]
 
 
-def other(rng):
+def other(rng: np.random.Generator) -> list[Solid]:
     """An excavator, of the category "others"."""
     yellow = _tint(rng, ((30, 150, 205), (40, 120, 200)))
     track = [_box(-1.5, 1.5, 0.55, 0.0, 0.8, TYRE)]

@@ -13,15 +13,20 @@ GRID = 12  # occlusion is measured on GRID x GRID points of a box
 
 
 @dataclass(frozen=True)
-class Picture:
-    """image (H, W, 3) uint8 BGR; rows (N, 8) whole numbers, the columns of a VisDrone annotation."""
+class AnnotatedPicture:
+    """A picture and its annotation.
+
+    Attributes:
+        image: (H, W, 3) uint8, BGR.
+        rows: (N, 8) whole numbers, the columns of a VisDrone annotation.
+    """
 
     image: np.ndarray
     rows: np.ndarray
 
 
-def picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
-    """A picture of `size` (width, height) in pixels; everything in it follows from `rng`."""
+def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPicture:
+    """Draw a picture of `size` (width, height) in pixels; everything in it follows from `rng`."""
     tilt, heading = rng.uniform(0.12, 0.75), rng.uniform(0, 2 * np.pi)
     scale = max(size) / 640 * float(np.exp(rng.uniform(np.log(9.0), np.log(15.0))))
     azimuth, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 1.3)
@@ -49,13 +54,13 @@ def picture(rng: np.random.Generator, size: tuple[int, int]) -> Picture:
     for left, top, width, height in rows[rows[:, 5] == IGNORED_REGION, :4]:
         region = image[top : top + height, left : left + width]
         region[:] = cv2.GaussianBlur(region, (0, 0), 1.6)
-    return Picture(_photographed(image, rng), rows)
+    return AnnotatedPicture(_photographed(image, rng), rows)
 
 
 def _seen(things: list[Thing], view: View) -> tuple[list[Thing], list[np.ndarray]]:
-    """What is to be drawn, far things first, and its outlines (K, 2) in pixels.
+    """Return the things to draw, far ones first, and their outlines (K, 2) in pixels.
 
-    Objects that are seen by half at least, and no roof that fills the picture.
+    Left out are objects of which less than half lies in the picture, and roofs that fill it.
     """
     seen, outlines = [], []
     for thing in sorted(things, key=lambda thing: -float(thing.position @ view.forward[:2])):
@@ -68,15 +73,15 @@ def _seen(things: list[Thing], view: View) -> tuple[list[Thing], list[np.ndarray
     return _uncovered(seen, outlines)
 
 
-def _uncovered(things, outlines):
-    """Without the objects that hardly show, so that what is drawn is annotated and what is annotated can be seen."""
+def _uncovered(things: list[Thing], outlines: list[np.ndarray]) -> tuple[list[Thing], list[np.ndarray]]:
+    """Leave out the objects that hardly show, so that what is drawn is annotated and what is annotated can be seen."""
     hidden = _hidden(outlines)
-    keep = [i for i, thing in enumerate(things) if not thing.category or hidden[i] < 0.75]
-    return [things[i] for i in keep], [outlines[i] for i in keep]
+    visible = [i for i, thing in enumerate(things) if not thing.category or hidden[i] < 0.75]
+    return [things[i] for i in visible], [outlines[i] for i in visible]
 
 
 def _hidden(outlines: list[np.ndarray]) -> np.ndarray:
-    """(N,) share of each outline's box that later, nearer outlines cover."""
+    """Return the share (N,) of each outline's box that later, nearer outlines cover."""
     hulls = [cv2.convexHull(outline.astype(np.float32))[:, 0].astype(np.float64) for outline in outlines]
     low, high = np.array([o.min(0) for o in outlines]), np.array([o.max(0) for o in outlines])
     steps = (np.arange(GRID) + 0.5) / GRID
@@ -94,7 +99,7 @@ def _hidden(outlines: list[np.ndarray]) -> np.ndarray:
 
 
 def _annotation(things: list[Thing], outlines: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
-    """(N, 8) whole numbers: the objects, then the ignored region where a crowd stands."""
+    """Return the annotation rows (N, 8): the objects, then the ignored region where a crowd stands."""
     hidden, rows, crowd = _hidden(outlines), [], []
     for thing, outline, covered in zip(things, outlines, hidden, strict=True):
         if not thing.category:
@@ -115,7 +120,7 @@ def _annotation(things: list[Thing], outlines: list[np.ndarray], size: tuple[int
 
 
 def _weathered(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """The ground with stains and grain instead of flat colours."""
+    """Add stains and grain to the flat colours of the ground."""
     height, width = canvas.shape[0] // 2, canvas.shape[1] // 2
     grain = np.zeros((height, width), np.float32)
     for cells, strength in ((6, 7), (40, 5), (320, 9)):
@@ -126,11 +131,11 @@ def _weathered(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _photographed(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """What a drone's camera makes of it: colour cast, exposure, blur, sensor noise."""
+    """Add what a drone's camera does: colour cast, exposure, haze, blur, sensor noise."""
     exposure = rng.uniform(0.8, 1.15) if rng.random() > 0.12 else rng.uniform(0.4, 0.6)  # some at dusk
     gain = exposure * (1 + rng.uniform(-0.06, 0.06, 3))
     haze = rng.uniform(0, 22)
-    image = image.astype(np.float32) * gain.astype(np.float32) * (1 - haze / 255) + haze
-    image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.25, 0.85))
-    image += rng.uniform(1.5, 5) * rng.standard_normal(image.shape, dtype=np.float32)
-    return np.clip(image, 0, 255).astype(np.uint8)
+    lit = image.astype(np.float32) * gain.astype(np.float32) * (1 - haze / 255) + haze
+    blurred = np.asarray(cv2.GaussianBlur(lit, (0, 0), rng.uniform(0.25, 0.85)))
+    noise = rng.uniform(1.5, 5) * rng.standard_normal(image.shape, dtype=np.float32)
+    return np.clip(blurred + noise, 0, 255).astype(np.uint8)

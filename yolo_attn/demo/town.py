@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from yolo_attn.demo.objects import SHAPES
 from yolo_attn.demo.scenery import house, tree
-from yolo_attn.demo.view import Solid
+from yolo_attn.demo.view import Colour, Solid
+
+Kind = TypeVar("Kind", int, str)  # a category or a kind of block
 
 LANE, PAVEMENT = 3.3, 3.4
 PEDESTRIAN, PEOPLE, BICYCLE, CAR, VAN, TRUCK, TRICYCLE, AWNING, BUS, MOTOR, OTHER = range(1, 12)
@@ -32,7 +35,7 @@ class Thing:
 class Town:
     """A main road, mostly a crossing road, and blocks of buildings, parking, green and plazas around them.
 
-    Everything is laid out along the main road, a and b metres along and across, and turned by `heading` at the end.
+    Everything is laid out along the main road, a and b metres along and across, and rotated by `heading` at the end.
 
     Args:
         rng: Decides everything.
@@ -45,7 +48,9 @@ class Town:
         things: Everything that rises from the ground.
     """
 
-    def __init__(self, rng: np.random.Generator, reach: float, heading: float, near: Callable):
+    def __init__(
+        self, rng: np.random.Generator, reach: float, heading: float, near: Callable[[np.ndarray, float], bool]
+    ):
         self.rng, self.reach, self.heading, self.near = rng, reach, heading, near
         self.ground: list[tuple[np.ndarray, np.ndarray]] = []
         self.things: list[Thing] = []
@@ -65,13 +70,21 @@ class Town:
 
     def world(self, points: np.ndarray) -> np.ndarray:
         """Points (N, 2) along and across the main road -> metres in the world."""
-        return _turned(points, self.heading)
+        return _rotated(points, self.heading)
 
-    def _paint(self, a0, a1, b0, b1, colour) -> None:
+    def _paint(self, a0: float, a1: float, b0: float, b1: float, colour: Colour) -> None:
         ring = np.array([[a0, b0], [a1, b0], [a1, b1], [a0, b1]])
         self.ground.append((self.world(np.clip(ring, -self.reach, self.reach)), np.asarray(colour, float)))
 
-    def _stand(self, shape: Callable[[], list[Solid]], a, b, turn=0.0, category=0, crowd=False) -> float:
+    def _stand(
+        self,
+        shape: Callable[[], list[Solid]],
+        a: float,
+        b: float,
+        turn: float = 0.0,
+        category: int = 0,
+        crowd: bool = False,
+    ) -> float:
         """Stands what `shape` makes where it could be seen and the place is free; returns its length."""
         position = self.world(np.array([[a, b]]))[0]
         if not self.near(position, 0.6 if category else 0.85):  # a house is seen from further off
@@ -79,10 +92,10 @@ class Town:
         solids = shape()
         vertices = np.concatenate([solid.vertices for solid in solids])
         (back, right), (front, left) = vertices[:, :2].min(0), vertices[:, :2].max(0)
-        lot = _turned(np.array([[back, right], [front, right], [front, left], [back, left]]), self.heading + turn)
+        lot = _rotated(np.array([[back, right], [front, right], [front, left], [back, left]]), self.heading + turn)
         if category and not self._claim(lot + position):
             return front - back
-        vertices[:, :2] = _turned(vertices[:, :2], self.heading + turn) + position
+        vertices[:, :2] = _rotated(vertices[:, :2], self.heading + turn) + position
         self.things.append(Thing(category, tuple(solids), vertices, position, crowd))
         return front - back
 
@@ -98,23 +111,33 @@ class Town:
         self.lots = np.concatenate([self.lots, lot[None]])
         return True
 
-    def _pick(self, weights: dict):
+    def _pick(self, weights: dict[Kind, int]) -> Kind:
         shares = np.cumsum(list(weights.values()))
         return list(weights)[int(np.searchsorted(shares, self.rng.random() * shares[-1], side="right"))]
 
-    def _object(self, weights, a, b, turn=0.0, crowd=False) -> float:
+    def _object(self, weights: dict[int, int], a: float, b: float, turn: float = 0.0, crowd: bool = False) -> float:
         """Stands one object; returns its length along its own axis."""
         category = self._pick(weights)
         return self._stand(lambda: SHAPES[category - 1](self.rng), a, b, turn, category, crowd)
 
-    def _scatter(self, weights, a0, a1, b0, b1, per_square_metre, apart=1.6, crowd=False) -> None:
+    def _scatter(
+        self,
+        weights: dict[int, int],
+        a0: float,
+        a1: float,
+        b0: float,
+        b1: float,
+        per_square_metre: float,
+        apart: float = 1.6,
+        crowd: bool = False,
+    ) -> None:
         """Objects at random places of a rectangle, none nearer to another than `apart` metres."""
         taken = np.empty((0, 2))
         for _ in range(self.rng.poisson((a1 - a0) * (b1 - b0) * per_square_metre)):
             place = self.rng.uniform([a0, b0], [a1, b1])
             if not len(taken) or np.hypot(*(taken - place).T).min() > apart:
                 taken = np.vstack([taken, place])
-                self._object(weights, *place, self.rng.uniform(0, 2 * np.pi), crowd)
+                self._object(weights, place[0], place[1], self.rng.uniform(0, 2 * np.pi), crowd)
 
     # The ground
 
@@ -156,10 +179,10 @@ class Town:
                         b = b_next
                     a = a_next
 
-    def _building(self, a0, a1, b0, b1) -> None:
+    def _building(self, a0: float, a1: float, b0: float, b1: float) -> None:
         self._stand(lambda: house(self.rng, a1 - a0, b1 - b0), (a0 + a1) / 2, (b0 + b1) / 2)
 
-    def _parking(self, a0, a1, b0, b1) -> None:
+    def _parking(self, a0: float, a1: float, b0: float, b1: float) -> None:
         self._paint(a0, a1, b0, b1, self.asphalt * 1.12)
         full = self.rng.uniform(0.45, 0.9)
         for b, turn in ((b0 + 2.8, np.pi / 2), (b1 - 2.8, -np.pi / 2)):
@@ -169,15 +192,16 @@ class Town:
                     flip = np.pi * int(self.rng.integers(2)) + self.rng.normal(0, 0.04)
                     self._object(IN_PARKING, a + 1.35, b + self.rng.uniform(-0.3, 0.3), turn + flip)
 
-    def _green(self, a0, a1, b0, b1) -> None:
+    def _green(self, a0: float, a1: float, b0: float, b1: float) -> None:
         self._paint(a0, a1, b0, b1, self.grass)
         path = self.rng.uniform(a0 + 3, a1 - 3)
         self._paint(path - 1, path + 1, b0, b1, self.pavement * 0.95)
         self._scatter(ON_FOOT, path - 1, path + 1, b0, b1, 0.03 * self.bustle)
         for _ in range(self.rng.integers(2, 8)):
-            self._tree(*self.rng.uniform([a0 + 1, b0 + 1], [a1 - 1, b1 - 1]), self.rng.uniform(1.3, 2.8))
+            a, b = self.rng.uniform([a0 + 1, b0 + 1], [a1 - 1, b1 - 1])
+            self._tree(a, b, self.rng.uniform(1.3, 2.8))
 
-    def _plaza(self, a0, a1, b0, b1) -> None:
+    def _plaza(self, a0: float, a1: float, b0: float, b1: float) -> None:
         tiles = self.pavement * self.rng.uniform(0.85, 1.1)
         self._paint(a0, a1, b0, b1, tiles)
         for a in np.arange(a0, a1, 2.4):
@@ -190,23 +214,23 @@ class Town:
         else:
             self._scatter(ON_FOOT | {BICYCLE: 6}, a0, a1, b0, b1, 0.045 * self.bustle)
 
-    def _tree(self, a, b, radius) -> None:
+    def _tree(self, a: float, b: float, radius: float) -> None:
         self._stand(lambda: tree(self.rng, radius), a, b)
 
     # What moves
 
     def _traffic(self) -> None:
         for b in np.arange(-self.half + LANE / 2, self.half, LANE):
-            self._lane(lambda a, b=b: (a, b), 0.0 if b < 0 else np.pi, stop=None)
+            self._lane(b, 0.0 if b < 0 else np.pi)
         for a in np.arange(-self.cross + LANE / 2, self.cross, LANE):
-            turn = np.pi / 2 if a > 0 else -np.pi / 2
-            self._lane(lambda b, a=a: (self.crossing + a, b), turn, stop=self.half + 3.5)
+            self._lane(a, np.pi / 2 if a > 0 else -np.pi / 2, on_crossing=True)
 
-    def _lane(self, place, turn, stop) -> None:
+    def _lane(self, offset: float, turn: float, on_crossing: bool = False) -> None:
+        """Fills the lane at `offset` from the middle of its road; a crossing lane stays clear of the main road."""
         along, gap = -self.reach + self.rng.uniform(0, 10), self.rng.uniform(5, 18) / self.bustle
         while along < self.reach:
-            if stop is None or abs(along) > stop + 4:
-                a, b = place(along)
+            if not on_crossing or abs(along) > self.half + 7.5:
+                a, b = (self.crossing + offset, along) if on_crossing else (along, offset)
                 if abs(a) < self.reach:
                     swerve = self.rng.normal(0, 0.03)
                     along += self._object(
@@ -234,11 +258,11 @@ class Town:
         self._scatter({PEDESTRIAN: 1}, zebra - 1.2, zebra + 1.2, -self.half, self.half, 0.06 * self.bustle)
 
 
-def _turned(points: np.ndarray, angle: float) -> np.ndarray:
+def _rotated(points: np.ndarray, angle: float) -> np.ndarray:
     cos, sin = np.cos(angle), np.sin(angle)
     return points @ np.array([[cos, sin], [-sin, cos]])
 
 
-def _apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Corners along two axes, (..., 4, 2) -> whether they lie apart along either."""
-    return ((one.max(-2) < other.min(-2)) | (other.max(-2) < one.min(-2))).any(-1)
+def _apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Two sets of corners along two axes, (..., 4, 2) -> whether they lie apart along either."""
+    return ((first.max(-2) < second.min(-2)) | (second.max(-2) < first.min(-2))).any(-1)

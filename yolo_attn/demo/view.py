@@ -10,6 +10,9 @@ SUPERSAMPLING = 2  # drawn at twice the size, then averaged: a pedestrian is onl
 _SHIFT = 4  # cv2 polygons with 1/16 pixel
 
 
+Colour = tuple[float, float, float] | np.ndarray  # BGR
+
+
 @dataclass(frozen=True)
 class Solid:
     """A frustum: bottom and top rings (K, 2), counter-clockwise from above, at two heights; metres and BGR colours."""
@@ -18,12 +21,12 @@ class Solid:
     top: np.ndarray
     low: float
     high: float
-    sides: tuple[float, float, float]
-    roof: tuple[float, float, float]
+    sides: Colour
+    roof: Colour
 
     @property
     def vertices(self) -> np.ndarray:
-        """(2K, 3), the bottom ring first."""
+        """The corners (2K, 3), those of the bottom ring first."""
         count = len(self.bottom)
         vertices = np.empty((2 * count, 3))
         vertices[:count, :2], vertices[count:, :2] = self.bottom, self.top
@@ -32,7 +35,7 @@ class Solid:
 
 
 def parts(solids: tuple[Solid, ...]) -> Iterator[tuple[Solid, slice]]:
-    """Each solid with the place of its vertices among those of all."""
+    """Yield each solid with the place of its vertices among those of all."""
     start = 0
     for solid in solids:
         end = start + 2 * len(solid.bottom)
@@ -73,7 +76,7 @@ class View:
         """Distance of world points (N, 3) along the line of sight, in metres."""
         return points @ self.forward + self.distance
 
-    def flat(self, ring: np.ndarray, colour) -> None:
+    def flat(self, ring: np.ndarray, colour: Colour) -> None:
         """Fills a convex ring (K, 2), in metres, on the ground."""
         self._fill(self._fixed(self.project(np.column_stack([ring, np.zeros(len(ring))]))), colour)
 
@@ -88,9 +91,9 @@ class View:
     def darken(self, strength: float, softness: float) -> None:
         """Darkens the canvas where shade lies; `softness` is the blur of its edge in pixels."""
         shade = cv2.GaussianBlur(self.shade, (0, 0), softness * SUPERSAMPLING)
-        light = 255 - strength * np.arange(256)[:, None] * [0.85, 0.95, 1.0]  # the sky lights shade, and is blue
-        light = [cv2.LUT(shade, channel) for channel in np.rint(light).astype(np.uint8).T]
-        self.canvas = cv2.multiply(self.canvas, cv2.merge(light), scale=1 / 255)
+        levels = 255 - strength * np.arange(256)[:, None] * [0.85, 0.95, 1.0]  # the sky lights shade, and is blue
+        light = [cv2.LUT(shade, channel) for channel in np.rint(levels).astype(np.uint8).T]
+        self.canvas = np.asarray(cv2.multiply(self.canvas, cv2.merge(light), scale=1 / 255), np.uint8)
 
     def draw(self, solids: tuple[Solid, ...], vertices: np.ndarray, outline: np.ndarray) -> None:
         """Draws solids, one over the other, whose vertices (N, 3) project to `outline` (N, 2)."""
@@ -116,5 +119,5 @@ class View:
     def _fixed(pixels: np.ndarray) -> np.ndarray:
         return np.rint(pixels * (SUPERSAMPLING << _SHIFT)).astype(np.int32)
 
-    def _fill(self, corners: np.ndarray, colour) -> None:
+    def _fill(self, corners: np.ndarray, colour: Colour) -> None:
         cv2.fillConvexPoly(self.canvas, corners, tuple(map(float, colour)), cv2.LINE_AA, _SHIFT)

@@ -1,87 +1,31 @@
 """The stock export, and the proof beside the file that it computes what the model computes."""
 
 import copy
-import hashlib
-import json
-import platform
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
-from ultralytics import YOLO
+from ultralytics import RTDETR, YOLO
+from ultralytics.engine.model import Model
 from ultralytics.nn.autobackend import AutoBackend
+from ultralytics.nn.tasks import BaseModel
 
-from yolo_attn.deploy import parity
+from yolo_attn.deploy import boxes, parity
+from yolo_attn.deploy.feature_maps import RELATIVE, open_feature_maps
+from yolo_attn.deploy.note import Exported, digest, versions
+from yolo_attn.deploy.runtimes import RUN_ERRORS, opened
+from yolo_attn.detection.sources import read_image
 
-HALF = 1e-2  # the tolerance of raw outputs where weights are halves
-PACKAGES = ("yolo-attn", "ultralytics", "torch", "onnx", "onnxruntime", "onnxslim", "openvino")
-
-
-@dataclass(frozen=True)
-class Exported:
-    """A file, and what is known of it; written as JSON beside it.
-
-    Attributes:
-        file: The exported file, or folder.
-        format: As Ultralytics calls it.
-        sha256: Of the file, or of the files of the folder in order of their names.
-        names: The classes.
-        task: detect, classify, ...
-        imgsz: Height and width of the export.
-        dynamic: Whether it takes other heights, widths and numbers of images.
-        versions: Of the packages that made and checked it.
-        tolerance: Up to which raw outputs may differ, as a share of the largest value; None if they were not compared.
-        raw: The comparisons of raw outputs.
-        boxes: The comparisons of boxes after NMS.
-    """
-
-    file: Path
-    format: str
-    sha256: str
-    names: dict[int, str]
-    task: str
-    imgsz: tuple[int, int]
-    dynamic: bool
-    versions: dict[str, str]
-    tolerance: float | None
-    raw: tuple[parity.Raw, ...]
-    boxes: tuple[parity.Boxes, ...]
-
-    @property
-    def note(self) -> Path:
-        """The JSON file."""
-        return self.file.with_name(f"{self.file.name}.json")
-
-    @property
-    def summary(self) -> str:
-        """What was compared, in words."""
-        parts = []
-        if self.raw:
-            parts.append(
-                f"outputs agree with torch to {self.worst:.0e} of their largest value at {len(self.raw)} input shapes"
-            )
-        if self.boxes:
-            parts.append(
-                f"{sum(entry.count for entry in self.boxes)} boxes on {len(self.boxes)} images, of which"
-                f" {sum(entry.unmatched for entry in self.boxes)} have no partner"
-            )
-        return ", ".join(parts) or "not verified"
-
-    @property
-    def worst(self) -> float:
-        """The largest relative difference of raw outputs."""
-        return max((entry.worst for entry in self.raw), default=0.0)
+CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
 
 
 def export(
-    model: "str | Path | YOLO",
+    model: str | Path | Model,
     format: str = "onnx",
     verify: bool = True,
     images: Sequence[str | Path] = (),
-    **arguments,
+    **arguments: Any,
 ) -> Exported:
     """Export a model as the stock command does, check the file, and write what was found beside it.
 
@@ -97,69 +41,79 @@ def export(
 
     Raises:
         ParityError: The file computes something else; the message says what, and for ONNX from which row on.
-        FileNotFoundError: An image is missing.
+        FileNotFoundError: The model or an image is missing.
+        ValueError: The model or an image cannot be read, or the stock export fails.
     """
-    missing = [str(image) for image in images if not Path(image).is_file()]
-    if missing:
-        raise FileNotFoundError(f"export: no image {', '.join(missing)}; --verify compares boxes on images that exist")
-    yolo = model if isinstance(model, YOLO) else YOLO(str(model))
-    if images and yolo.task != "detect":
-        raise ValueError(f"export: {model} is a model for {yolo.task}; boxes on images are compared for detect only")
-    file = Path(yolo.export(format=format, **arguments))
+    yolo = model if isinstance(model, Model) else open_model(model)
+    _require_images(yolo, images)
+    file = _stock_export(yolo, format, **arguments)
     about = metadata(file)
-    arguments_kept = about.get("args") or {}
-    dynamic = bool(arguments_kept.get("dynamic", arguments.get("dynamic", False)))
-    inner_nms = bool(arguments_kept.get("nms"))
-    height, width = about["imgsz"]
-    found, tolerance = (), None
+    exported_with = about.get("args") or {}
+    dynamic = bool(exported_with.get("dynamic", arguments.get("dynamic", False)))
+    inner_nms = bool(exported_with.get("nms"))
+    tolerance = parity.HALF if _is_half(exported_with) or _is_half(arguments) else parity.FLOAT
+    comparisons: tuple[parity.Comparison, ...] = ()
     if verify and not inner_nms:  # NMS inside the file: there is no raw output, only boxes
-        tolerance = HALF if _halves(arguments_kept, arguments) else parity.TOLERANCE
-        found = compare(yolo.model, file, tolerance, shapes_for(about, dynamic))
-    compared = ()
+        comparisons = compare(yolo.model, file, tolerance, shapes_for(about, dynamic))
+    compared: tuple[boxes.BoxComparison, ...] = ()
     if verify and images:
-        settings = {"imgsz": [height, width], "rect": dynamic}
-        if inner_nms:  # it has its own lowest score
-            settings["lowest"] = arguments.get("conf", 0.25) + parity.SCORE
-        compared = tuple(parity.boxes(yolo, YOLO(str(file), task="detect"), images, **settings))
-        odd = [entry for entry in compared if entry.unmatched]
-        if odd and tolerance != HALF:  # halves move boxes across thresholds: counted, not refused
-            raise parity.ParityError(
-                f"{file}: after NMS {odd[0].unmatched} boxes have no partner within {parity.PIXELS} pixel and"
-                f" {parity.SCORE} score on {odd[0].image}, where the model finds {odd[0].count}; {len(odd)} of"
-                f" {len(compared)} images differ. Do not ship this file"
-            )
-    names = {int(kind): str(name) for kind, name in about["names"].items()}
-    described = (file, format, digest(file), names, yolo.task, (height, width), dynamic, versions())
-    exported = Exported(*described, tolerance, tuple(found), compared)
-    exported.note.write_text(json.dumps(asdict(exported), default=str, indent=2) + "\n", encoding="utf-8")
+        lowest = float(arguments.get("conf", CONF)) + boxes.SCORE if inner_nms else boxes.LOWEST
+        compared = boxes.compare_boxes(
+            yolo, YOLO(str(file), task="detect"), images, lowest, imgsz=list(about["imgsz"]), rect=dynamic
+        )
+        if tolerance is parity.FLOAT:  # halves move boxes across thresholds: counted, not refused
+            _require_same_boxes(file, compared)
+    exported = Exported(
+        file=file,
+        format=format,
+        sha256=digest(file),
+        names={int(number): str(name) for number, name in about["names"].items()},
+        task=yolo.task,
+        imgsz=about["imgsz"],
+        versions=versions(),
+        dynamic=dynamic,
+        tolerance=tolerance if comparisons else None,
+        comparisons=comparisons,
+        boxes=compared,
+    )
+    exported.write_note()
     return exported
 
 
-def compare(network: nn.Module, file: Path, tolerance: float, shapes: Sequence[tuple]) -> tuple[parity.Raw, ...]:
-    """Raw outputs of a model and its exported file.
+def compare(
+    network: BaseModel, file: Path, tolerance: parity.Tolerance, shapes: Sequence[tuple[int, int, int, int]]
+) -> tuple[parity.Comparison, ...]:
+    """Compare the raw outputs of a model with those of its exported file, on random images of each shape.
 
     Raises:
-        ParityError: They differ by more than `tolerance`.
+        ParityError: They differ by more than `tolerance`; the message names the input, what differs, and for ONNX the row.
     """
-    backend = parity.opened(file)
+    run = _opened(file)
     network = reference(network, bool(metadata(file).get("end2end")))
-    found = []
+    in_float32 = tolerance is not parity.HALF
+    factor = parity.strength(network, shapes[0]) if in_float32 else 1.0  # halves end at 65,504
+    strengths = (1.0,) if factor == 1 else (1.0, factor)
+    maps_of = open_feature_maps(network, file) if file.suffix == ".onnx" and in_float32 else lambda _images: []
+    comparisons = []
     for shape in shapes:
-        where = f"{file}: input {'x'.join(map(str, shape))}"
+        where, images = f"{file}: input {'x'.join(map(str, shape))}", parity.random_images(shape)
         try:
-            found.append(parity.raw(network, backend, shape))
+            differences = parity.compare(network, run, images * factor, tolerance)
         except parity.ParityError as error:
             raise parity.ParityError(f"{where} {error}. Do not ship this file") from error
-        if found[-1].worst > tolerance:
-            row = f"; {parity.first_row_that_differs(network, file, shape)}" if file.suffix == ".onnx" else ""
-            raise parity.ParityError(
-                f"{where} gives outputs that differ from torch by {found[-1].worst:.1e} of their largest value, allowed are"
-                f" {tolerance:.0e}{row}. Do not ship this file"
-            )
-    return tuple(found)
+        maps = [entry for strength in strengths for entry in maps_of(images * strength)]
+        comparison = parity.Comparison(
+            shape, factor, differences, max((entry.relative for entry in maps), default=None)
+        )
+        found = [str(comparison.worst)] if comparison.worst.share > 1 else []
+        found += [str(entry) for entry in maps if entry.relative > RELATIVE][:1]
+        if found:
+            raise parity.ParityError(f"{where}: {'; '.join(found)}. Do not ship this file")
+        comparisons.append(comparison)
+    return tuple(comparisons)
 
 
-def reference(network: nn.Module, end2end: bool) -> nn.Module:
+def reference(network: BaseModel, end2end: bool) -> BaseModel:
     """A copy of the model for comparison: float32, on the CPU, not fused, with the head that was exported."""
     network = copy.deepcopy(network).cpu().float().eval()
     if hasattr(network, "end2end") and bool(network.end2end) != end2end:
@@ -188,24 +142,63 @@ def metadata(file: Path) -> dict:
     return {**about, "imgsz": tuple(int(side) for side in about["imgsz"])}
 
 
-def digest(file: Path) -> str:
-    """SHA-256 of a file, or of the files of a folder in order of their names."""
-    content = hashlib.sha256()
-    for part in sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]:
-        content.update(part.read_bytes())
-    return content.hexdigest()
+def open_model(model: str | Path) -> Model:
+    """Open a checkpoint or a model YAML.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is something else.
+    """
+    rule = "give a checkpoint (.pt) or a model YAML"
+    if Path(model).is_dir() or Path(model).suffix not in (".pt", ".yaml", ".yml"):
+        raise ValueError(f"{model}: {'a folder' if Path(model).is_dir() else 'no model that torch can run'}; {rule}")
+    try:
+        return (RTDETR if "rtdetr" in Path(model).stem.lower() else YOLO)(str(model))  # as the stock command chooses
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{model}: not there; {rule}") from error
+    except Exception as error:  # a damaged file can raise anything: KeyError, EOFError, UnpicklingError, ...
+        raise ValueError(f"{model}: cannot be opened as a model ({_first_line(error)}); {rule}") from error
 
 
-def versions() -> dict[str, str]:
-    """Of Python and of the packages, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+def _require_images(yolo: Model, images: Sequence[str | Path]) -> None:
+    if images and yolo.task != "detect":
+        raise ValueError(f"export: the model is one for {yolo.task}; boxes on images are compared for detect only")
+    missing = [str(image) for image in images if not Path(image).is_file()]
+    if missing:
+        raise FileNotFoundError(f"export: no image {', '.join(missing)}; boxes are compared on images that exist")
+    for image in images:
+        read_image(Path(image))  # raises where there is none
 
 
-def _halves(*arguments: dict) -> bool:
-    return any(given.get("half") or given.get("quantize") == 16 for given in arguments)
+def _stock_export(yolo: Model, format: str, **arguments: object) -> Path:
+    try:
+        return Path(yolo.export(format=format, **arguments))
+    except ImportError:
+        raise
+    except Exception as error:  # of torch, of a converter, of the disk
+        raise ValueError(f"export: the stock export to {format} failed ({_first_line(error)})") from error
+
+
+def _opened(file: Path) -> parity.Run:
+    try:
+        return opened(file)
+    except RUN_ERRORS as error:
+        raise parity.ParityError(f"{file}: does not open ({_first_line(error)}). Do not ship this file") from error
+
+
+def _require_same_boxes(file: Path, compared: Sequence[boxes.BoxComparison]) -> None:
+    differing = [picture for picture in compared if picture.unmatched]
+    if differing:
+        raise parity.ParityError(
+            f"{file}: after NMS {differing[0].unmatched} boxes have no partner within {boxes.PIXELS} pixel and"
+            f" {boxes.SCORE} score on {differing[0].image}, where the model finds {differing[0].count}; {len(differing)} of"
+            f" {len(compared)} images differ. Do not ship this file"
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200] if str(error).strip() else 'no message'}"
+
+
+def _is_half(arguments: dict) -> bool:
+    return bool(arguments.get("half")) or arguments.get("quantize") == 16

@@ -1,1 +1,18 @@
-"""Detectors, and what goes in and comes out: pictures, boxes, files."""
+"""Detection: pictures in, boxes out, and the files that hold them.
+
+sources         images, videos and folders of both, as a stream of pictures
+presets         settings of a detection: DISPLAY and PROTOCOL
+detections      boxes, scores and classes of one image
+detector        what all detectors share: letterbox, batches, boxes back on the image
+onnx_detector   ONNX files in onnxruntime, without torch
+session         an ONNX file opened and checked
+torch_detector  checkpoints, and every other format that Ultralytics opens; the only file that imports torch
+opening         the detector for a file
+letterbox, nms  before and after the network
+stream          a detector over many pictures, several at a time
+output_folder   files that replace nothing but what an earlier run wrote
+writers         drawn pictures, JSON, VisDrone files
+drawing         boxes on an image
+predict         sources through a detector into writers, for display
+visdrone_predict  the same by the VisDrone protocol; can be interrupted
+"""

@@ -1,4 +1,4 @@
-"""What a detector finds on one image."""
+"""Boxes, scores and classes that a detector finds on one image."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ import numpy as np
 
 from yolo_attn.visdrone.annotations import NAMES, categories_of
 
-JSON_DECIMALS = {"box": 2, "score": 5}
+PIXEL_DECIMALS, SCORE_DECIMALS = 2, 5  # in JSON
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Detections:
-    """Boxes by falling score.
+    """Boxes of one image, by falling score.
 
     Attributes:
         boxes: (N, 4) xyxy, float32, in pixels.
@@ -28,37 +28,42 @@ class Detections:
         return len(self.boxes)
 
     def as_json(self, names: Mapping[int, str]) -> list[dict]:
-        """A dictionary for each box, of plain values."""
-        boxes = self.boxes.astype(np.float64).round(JSON_DECIMALS["box"]).tolist()
-        scores = self.scores.astype(np.float64).round(JSON_DECIMALS["score"]).tolist()
+        """Return a dictionary of plain values for each box.
+
+        Args:
+            names: {class: name}.
+        """
+        boxes = self.boxes.astype(np.float64).round(PIXEL_DECIMALS).tolist()
+        scores = self.scores.astype(np.float64).round(SCORE_DECIMALS).tolist()
         return [
-            {"class": names[kind], "score": score, "box": box}
-            for kind, score, box in zip(self.classes.tolist(), scores, boxes, strict=True)
+            {"class": names[index], "score": score, "box": box}
+            for index, score, box in zip(self.classes.tolist(), scores, boxes, strict=True)
         ]
 
     def as_visdrone(self, categories: Mapping[int, int]) -> np.ndarray:
-        """(N, 8) rows of a VisDrone detection file; boxes of classes without a category are left out.
+        """Return (N, 8) rows of a VisDrone detection file, by falling score, without boxes of classes that have no category.
 
         Args:
             categories: {class: VisDrone category}.
         """
-        known = np.isin(self.classes, [*categories])
-        boxes = self.boxes[known].astype(np.float64)
+        order = np.argsort(-self.scores, kind="stable")
+        order = order[np.isin(self.classes[order], [*categories])]
+        boxes = self.boxes[order].astype(np.float64)
         rows = np.full((len(boxes), 8), -1.0)
-        rows[:, :2], rows[:, 2:4], rows[:, 4] = boxes[:, :2], boxes[:, 2:] - boxes[:, :2], self.scores[known]
-        rows[:, 5] = [categories[kind] for kind in self.classes[known].tolist()]
+        rows[:, :2], rows[:, 2:4], rows[:, 4] = boxes[:, :2], boxes[:, 2:] - boxes[:, :2], self.scores[order]
+        rows[:, 5] = [categories[index] for index in self.classes[order].tolist()]
         return rows
 
 
 def visdrone_categories(names: Mapping[int, str]) -> dict[int, int]:
-    """{class: VisDrone category} for the classes that VisDrone has.
+    """Return {class: VisDrone category} for the classes that VisDrone has.
 
     Raises:
         ValueError: It has none of them.
     """
-    found = categories_of(names)
-    if not found:
+    categories = categories_of(names)
+    if not categories:
         raise ValueError(
             f"VisDrone has none of the classes {', '.join(names.values())[:200]}; it has {', '.join(NAMES)}"
         )
-    return found
+    return categories

@@ -1,4 +1,4 @@
-"""An image scaled and padded to what a detector takes, and boxes on it back on the image; pixel for pixel as Ultralytics does it."""
+"""An image scaled and padded to what a detector takes, and boxes on it moved back; pixel for pixel as Ultralytics does it."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ GREY = (114, 114, 114)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where an image of `size` lies in the padded one of `shape`.
+    """Where an image lies in the padded one.
 
     Attributes:
         size: (H, W) of the image.
@@ -51,9 +51,9 @@ def letterbox(size: tuple[int, int], target: tuple[int, int], stride: int | None
         stride: Pad no more than to a multiple of it; None pads to `target`.
     """
     gain = min(target[0] / size[0], target[1] / size[1])
-    scaled = tuple(max(round(side * gain), 1) for side in size)
-    spare = [whole - part for whole, part in zip(target, scaled, strict=True)]
+    height, width = (max(round(side * gain), 1) for side in size)
+    below, right = target[0] - height, target[1] - width
     if stride:
-        spare = [side % stride for side in spare]
-    corner = tuple(round(side / 2 - 0.1) for side in spare)  # an odd row of padding goes below
-    return Letterbox(size, scaled, tuple(part + side for part, side in zip(scaled, spare, strict=True)), corner)
+        below, right = below % stride, right % stride
+    corner = (round(below / 2 - 0.1), round(right / 2 - 0.1))  # an odd row of padding goes below
+    return Letterbox(size=size, scaled=(height, width), shape=(height + below, width + right), corner=corner)

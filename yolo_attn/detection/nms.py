@@ -1,7 +1,7 @@
 """Raw outputs of a detector to boxes, with the choices of Ultralytics' predict.
 
-The suppression itself is OpenCV's `NMSBoxes`: greedy, by falling score, equal scores in their order, as in torchvision. Classes are kept
-apart by Ultralytics' offset, in float32 as there: it rounds coordinates, and so decides pairs at the threshold. OpenCV's
+The suppression itself is OpenCV's `NMSBoxes`: greedy, by falling score, equal scores in their order, as in torchvision. Classes are
+separated by Ultralytics' offset, in float32 as there: it rounds coordinates, and so decides pairs at the threshold. OpenCV's
 `NMSBoxesBatched` has an offset of its own in float64 and kept other boxes in 6 of 20 sets of 5,000.
 """
 
@@ -9,48 +9,56 @@ import cv2
 import numpy as np
 
 from yolo_attn.detection.detections import Detections
+from yolo_attn.detection.presets import DetectionSettings
 
 CLASS_OFFSET = 7680
 MOST_CANDIDATES = 30_000
+FIRST_TRIED = 1_000
 
 
-def detections(output: np.ndarray, conf: float, iou: float, max_det: int, multi_label: bool) -> Detections:
-    """(4 + classes, A) centre, size and scores -> boxes on the padded image, by falling score.
-
-    Args:
-        output: Of one image.
-        conf: Scores above it count.
-        iou: A box is dropped if its IoU with a better one of its class is above this.
-        max_det: Most boxes.
-        multi_label: A box may have several classes; else the best one.
-    """
+def decode(output: np.ndarray, settings: DetectionSettings) -> Detections:
+    """(4 + classes, A) centre, size and scores of one image -> boxes on the padded image, by falling score."""
     scores = output[4:]
-    if multi_label and len(scores) > 1:
-        above = scores > conf
-        anchors, kinds = above.T.nonzero()  # anchor by anchor, as there
+    if settings.multi_label and len(scores) > 1:
+        anchors, classes = (scores > settings.conf).T.nonzero()  # anchor by anchor, as there
     else:
-        anchors = (scores.max(0) > conf).nonzero()[0]
-        kinds = scores[:, anchors].argmax(0)
-    values = scores[kinds, anchors].astype(np.float32)
-    if len(values) > MOST_CANDIDATES:
-        best = np.argsort(-values, kind="stable")[:MOST_CANDIDATES]
-        anchors, kinds, values = anchors[best], kinds[best], values[best]
+        anchors = (scores.max(0) > settings.conf).nonzero()[0]
+        classes = scores[:, anchors].argmax(0)
+    if settings.classes is not None:
+        wanted = np.isin(classes, settings.classes)
+        anchors, classes = anchors[wanted], classes[wanted]
+    best = scores[classes, anchors].astype(np.float32)
+    if len(best) > MOST_CANDIDATES:
+        order = np.argsort(-best, kind="stable")[:MOST_CANDIDATES]
+        anchors, classes, best = anchors[order], classes[order], best[order]
     centres, halves = output[:2, anchors].astype(np.float32), output[2:4, anchors].astype(np.float32) / 2
     boxes = np.concatenate([centres - halves, centres + halves]).T  # (N, 4) xyxy
-    kept = suppressed(boxes, values, kinds, iou)[:max_det]
-    return Detections(boxes[kept], values[kept], kinds[kept])
+    kept = suppress(boxes, best, classes, settings.iou, settings.max_det)
+    return Detections(boxes[kept], best[kept], classes[kept])
 
 
-def suppressed(boxes: np.ndarray, scores: np.ndarray, kinds: np.ndarray, iou: float) -> np.ndarray:
-    """(N, 4) xyxy float32, (N,), (N,) -> indices of the boxes that stay, by falling score."""
-    if not len(boxes):
-        return np.empty(0, np.int64)
-    apart = (boxes + (kinds[:, None] * CLASS_OFFSET).astype(np.float32)).astype(np.float64)
-    apart[:, 2:] -= apart[:, :2]
-    return np.asarray(cv2.dnn.NMSBoxes(apart, scores, 0.0, iou), np.int64).reshape(-1)
+def suppress(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: float, max_det: int) -> np.ndarray:
+    """(N, 4) xyxy float32, (N,), (N,) -> indices of the boxes that no better one of their class overlaps, by falling score.
+
+    Which boxes stay among the best few thousand does not depend on the rest, so the rest is looked at only if too few stay:
+    the time grows with the square of their number.
+    """
+    order = np.argsort(-scores, kind="stable")
+    separated = (boxes + (classes[:, None] * CLASS_OFFSET).astype(np.float32)).astype(np.float64)[order]
+    separated[:, 2:] -= separated[:, :2]
+    tried, kept = 0, np.empty(0, np.int64)
+    while len(kept) < max_det and tried < len(order):
+        tried = max(4 * tried, FIRST_TRIED, max_det)
+        rectangles, best = separated[:tried], scores[order[:tried]]
+        found = cv2.dnn.NMSBoxes(rectangles, best, 0.0, iou)  # type: ignore[arg-type]  # OpenCV's stubs know lists only
+        kept = np.asarray(found, np.int64).reshape(-1)
+    return order[kept[:max_det]]
 
 
-def final(output: np.ndarray, conf: float, max_det: int) -> Detections:
+def select(output: np.ndarray, settings: DetectionSettings) -> Detections:
     """(N, 6) xyxy, score, class of a detector that needs no NMS -> boxes on the padded image, in the order given."""
-    rows = output[output[:, 4] > conf][:max_det]
+    rows = output[output[:, 4] > settings.conf]
+    if settings.classes is not None:
+        rows = rows[np.isin(rows[:, 5], settings.classes)]
+    rows = rows[: settings.max_det]
     return Detections(rows[:, :4].astype(np.float32), rows[:, 4].astype(np.float32), rows[:, 5].astype(np.int64))

@@ -1,7 +1,6 @@
-"""An exported detector as onnxruntime sees it: opened, checked, and described by its own metadata."""
+"""An ONNX file as onnxruntime sees it: opened, checked, and described by its own metadata."""
 
 import ast
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,34 +8,28 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
+from yolo_attn.detection.detector import ModelInfo
+
 # What onnxruntime raises; the classes have no common ancestor but Exception.
-FAILURES = tuple(kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception))
+ONNXRUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
+    kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)
+)
 
 
 @dataclass(frozen=True)
-class Detector:
-    """What a file says of itself.
+class OnnxInfo(ModelInfo):
+    """What an ONNX file says of itself.
 
     Attributes:
-        names: The classes.
-        imgsz: Height and width of its images; of the export, where any size fits.
-        stride: Of which height and width are multiples.
-        batch: Images at once; of the export, where any number fits.
-        dynamic: Whether any number of images, and any height and width, fit.
         dtype: Of its input.
-        final: Whether its output is (B, N, 6), boxes that need no NMS.
+        needs_nms: Whether its output is (B, 4 + classes, A); else it is (B, N, 6), boxes that need no NMS.
     """
 
-    names: Mapping[int, str]
-    imgsz: tuple[int, int]
-    stride: int
-    batch: int
-    dynamic: bool
     dtype: type
-    final: bool
+    needs_nms: bool
 
 
-def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSession, Detector]:
+def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSession, OnnxInfo]:
     """Open an ONNX file of a detector that Ultralytics exported.
 
     Args:
@@ -49,13 +42,14 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     """
     file = Path(file)
     if not file.is_file():
-        raise FileNotFoundError(f"{file}: not there; give an ONNX file, made by `yolo-attn export MODEL`")
+        fault = "a folder" if file.is_dir() else "not there"
+        raise FileNotFoundError(f"{file}: {fault}; give an ONNX file, made by `yolo-attn export MODEL`")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    except FAILURES as error:
+    except ONNXRUNTIME_ERRORS as error:
         raise ValueError(
             f"{file}: onnxruntime {onnxruntime.__version__} cannot open it ({str(error).splitlines()[0][:200]}); it is damaged,"
             " cut off, or no ONNX file. Export or copy it again"
@@ -63,7 +57,7 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     return session, _described(file, session)
 
 
-def _described(file: Path, session: onnxruntime.InferenceSession) -> Detector:
+def _described(file: Path, session: onnxruntime.InferenceSession) -> OnnxInfo:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     about = session.get_modelmeta().custom_metadata_map
     missing = [key for key in ("names", "imgsz", "stride", "task") if key not in about]
@@ -72,21 +66,41 @@ def _described(file: Path, session: onnxruntime.InferenceSession) -> Detector:
             f"{file}: has no {', '.join(missing)} in its metadata; it is a valid ONNX file, but not one that Ultralytics exported"
         )
     if about["task"] != "detect":
-        raise ValueError(f"{file}: is a model for {about['task']}; this predictor knows detect only")
+        raise ValueError(f"{file}: is a model for {about['task']}; give one for detect")
     try:
-        read = {key: ast.literal_eval(about[key]) for key in ("names", "imgsz", "stride")}
-        batch, end2end = int(about.get("batch", 1)), ast.literal_eval(about.get("end2end", "False"))
+        names, (height, width), stride = (ast.literal_eval(about[key]) for key in ("names", "imgsz", "stride"))
+        names = {int(index): str(name) for index, name in names.items()}
+        height, width, stride, batch = int(height), int(width), int(stride), int(about.get("batch", 1))
         inner_nms = ast.literal_eval(about.get("args", "{}")).get("nms")
-        names = {int(kind): str(name) for kind, name in read["names"].items()}
-        height, width = map(int, read["imgsz"])
-        stride = int(read["stride"])
-    except (ValueError, SyntaxError, TypeError, AttributeError) as error:
+        end2end = ast.literal_eval(about.get("end2end", "False"))
+    except (ValueError, SyntaxError, TypeError, AttributeError, RecursionError, MemoryError) as error:
         raise ValueError(f"{file}: its metadata cannot be read ({error}); export it again") from error
-    shape = inputs[0].shape
+    if min(height, width, stride, batch) < 1:
+        raise ValueError(
+            f"{file}: its metadata says imgsz {height} x {width}, stride {stride}, batch {batch}; all are at least 1."
+            " Export it again"
+        )
+    shape, output = inputs[0].shape, outputs[0].shape
     dtype = {"tensor(float)": np.float32, "tensor(float16)": np.float16}.get(inputs[0].type)
-    if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or dtype is None or len(outputs) != 1:
-        found = "; ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in (*inputs, *outputs))
-        raise ValueError(f"{file}: expected one input of shape (B, 3, H, W) and one output, found {found}")
+    if len(inputs) != 1 or len(shape) != 4 or shape[1] != 3 or dtype is None or len(outputs) != 1 or len(output) != 3:
+        entries = "; ".join(f"{entry.name} {entry.type} {entry.shape}" for entry in (*inputs, *outputs))
+        raise ValueError(f"{file}: expected one input of shape (B, 3, H, W) and one output, found {entries}")
     dynamic = not all(isinstance(side, int) for side in shape)
-    final = bool(end2end or inner_nms) or outputs[0].shape[-1] == 6
-    return Detector(names, (height, width), stride, batch, dynamic, dtype, final)
+    if not dynamic and tuple(shape) != (batch, 3, height, width):
+        raise ValueError(
+            f"{file}: takes {shape[0]} images of {shape[2]} x {shape[3]}, its metadata says {batch} of {height} x {width};"
+            " export it again"
+        )
+    needs_nms = not (end2end or inner_nms or output[2] == 6)
+    known = output[1] - 4 if needs_nms and isinstance(output[1], int) else len(names)
+    if not names or set(names) != set(range(known)):
+        raise ValueError(f"{file}: scores {known} classes, its metadata names {len(names)}; export it again")
+    return OnnxInfo(
+        names=names,
+        imgsz=(height, width),
+        stride=stride,
+        batch=batch,
+        dynamic=dynamic,
+        dtype=dtype,
+        needs_nms=needs_nms,
+    )

@@ -1,6 +1,6 @@
 """Images, videos and folders of both, as a stream of pictures that are read when their turn comes."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -32,48 +32,72 @@ class Picture:
     rate: float
     read: Callable[[], np.ndarray]
 
+    def __str__(self) -> str:
+        return f"{self.path}, frame {self.frame}" if self.frame else str(self.path)
 
-def files(source: str | Path) -> list[Path]:
-    """The images, then the videos, of a folder by name; or the one file.
+
+def is_video(path: Path) -> bool:
+    """Return whether a file is a video by its suffix."""
+    return path.suffix.lower() in VIDEOS
+
+
+def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> list[Path]:
+    """Return the images, then the videos, of a folder by name; or the file itself.
+
+    Args:
+        source: An image, a video, or a folder of them; folders in it are not entered.
+        suffixes: Of the files to take, in lower case.
 
     Raises:
         FileNotFoundError: It is not there, or the folder holds nothing of the kind.
         ValueError: The file is of another kind.
     """
     source = Path(source)
-    known = IMAGES | VIDEOS
+    kind = "image" if suffixes == IMAGES else "image or video"
+    expected = f"expected {', '.join(sorted(suffixes))}"
     if source.is_dir():
-        found = sorted(path for path in source.iterdir() if path.suffix.lower() in known and path.is_file())
-        if not found:
-            raise FileNotFoundError(f"{source}: holds neither image nor video; expected {', '.join(sorted(known))}")
-        return sorted(found, key=lambda path: path.suffix.lower() in VIDEOS)
-    if not source.is_file():
-        raise FileNotFoundError(f"{source}: not there; give an image, a video, or a folder of them")
-    if source.suffix.lower() not in known:
-        raise ValueError(f"{source}: neither image nor video by its name; expected {', '.join(sorted(known))}")
+        paths = sorted(path for path in source.iterdir() if path.suffix.lower() in suffixes)
+        if not paths:
+            raise FileNotFoundError(f"{source}: holds no {kind}; {expected}")
+        return sorted(paths, key=is_video)
+    if not source.exists():
+        raise FileNotFoundError(f"{source}: not there; give an {kind}, or a folder of them")
+    if source.suffix.lower() not in suffixes:
+        raise ValueError(f"{source}: no {kind} by its name; {expected}")
     return [source]
 
 
-def pictures(paths: list[Path]) -> Iterator[Picture]:
-    """The pictures of image and video files, one after the other."""
+def pictures(paths: Sequence[Path], apply_exif: bool = True) -> Iterator[Picture]:
+    """Yield the pictures of image and video files, one after the other.
+
+    Args:
+        paths: As `files` returns them.
+        apply_exif: See `read_image`.
+    """
     for path in paths:
-        if path.suffix.lower() in VIDEOS:
+        if is_video(path):
             yield from _frames(path)
         else:
-            yield Picture(path, 0, 0.0, partial(read_image, path))
+            yield Picture(path, 0, 0.0, partial(read_image, path, apply_exif))
 
 
-def read_image(path: Path) -> np.ndarray:
-    """(H, W, 3) uint8, BGR, turned as its EXIF note says.
+def read_image(path: Path, apply_exif: bool = True) -> np.ndarray:
+    """Return the image in a file, (H, W, 3) uint8, BGR.
+
+    Args:
+        path: The file.
+        apply_exif: Rotate the image as its EXIF note says.
 
     Raises:
         UnreadableError: There is no image in the file.
     """
+    flags = cv2.IMREAD_COLOR | (0 if apply_exif else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         content = np.fromfile(path, np.uint8)  # cv2.imread refuses some paths on Windows
-        image = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    except (cv2.error, OSError) as error:
-        raise UnreadableError(f"{path}: cannot be read ({str(error).strip().splitlines()[0]})") from error
+        image = cv2.imdecode(content, flags) if content.size else None
+    except (cv2.error, OSError, MemoryError) as error:
+        reason = "a folder" if path.is_dir() else " ".join(str(error).split())
+        raise UnreadableError(f"{path}: cannot be read as an image ({reason})") from error
     if image is None:
         raise UnreadableError(f"{path}: {'no image that OpenCV can read' if content.size else 'an empty file'}")
     return image
@@ -84,18 +108,18 @@ def _frames(path: Path) -> Iterator[Picture]:
     try:
         rate, number = video.get(cv2.CAP_PROP_FPS), 0
         while True:
-            there, frame = video.read()
-            if not there:
+            success, frame = video.read()
+            if not success:
                 break
             number += 1
-            yield Picture(path, number, rate, partial(_given, frame))
+            yield Picture(path, number, rate, partial(_decoded, frame))
         if not number:
             yield Picture(path, 0, 0.0, partial(_no_video, path))
     finally:
         video.release()
 
 
-def _given(frame: np.ndarray) -> np.ndarray:
+def _decoded(frame: np.ndarray) -> np.ndarray:
     return frame
 
 

@@ -1,32 +1,32 @@
-"""Official VisDrone detection files for a folder of images, from any Ultralytics detection model."""
+"""Official VisDrone detection files for a folder of images, in runs that may be interrupted."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import cv2
-import numpy as np
-
-from yolo_attn.detection.visdrone_detector import Settings, load
+from yolo_attn.detection.detector import Detector
+from yolo_attn.detection.opening import open_detector
+from yolo_attn.detection.output_folder import atomic_path
+from yolo_attn.detection.presets import MOST_ROWS, PROTOCOL, DetectionSettings
+from yolo_attn.detection.sources import IMAGES, UnreadableError, files, pictures
+from yolo_attn.detection.stream import detect_stream
+from yolo_attn.detection.writers import VISDRONE_DECIMALS
 from yolo_attn.storage import atomic_write
-from yolo_attn.visdrone.annotations import write
-from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
+from yolo_attn.visdrone.annotations import NAMES, categories_of, write
 
 SETTINGS_FILE = "settings.json"
-DECIMALS = 6  # of scores and pixels
 
 
 @dataclass(frozen=True)
-class Predictions:
+class VisdronePredictions:
     """What a run did.
 
     Attributes:
         written: Detection files it made.
         kept: Detection files that an earlier run had made.
-        unreadable: Images that cannot be read, and have no file.
+        unreadable: A line for each image that cannot be read, and has no file.
         left_out: Classes of the model that VisDrone does not have.
     """
 
@@ -36,70 +36,79 @@ class Predictions:
     left_out: tuple[str, ...]
 
 
-def predict(
+def predict_visdrone(
     model: str | Path,
     images: str | Path,
     out: str | Path,
-    settings: Settings | None = None,
-    batch: int = 8,
+    settings: DetectionSettings = PROTOCOL,
+    at_once: int | None = None,
+    batch: int | None = None,
     device: str | None = None,
     progress: Callable[[Sequence, str], Iterable] = lambda tasks, _title: tasks,
-) -> Predictions:
+) -> VisdronePredictions:
     """A folder of images -> a detection file for each in `out`, rows by falling score.
 
-    May be stopped and run again: a file appears whole, and one that is there is not made again. Images of one shape go
-    through the model together, so that the padding of an image, and thus its boxes, do not depend on the others.
+    May be stopped and run again: a file appears whole, and one that is there is not made again.
 
     Args:
         model: A checkpoint or an exported file. Its classes are known by name.
-        images: Folder of images.
+        images: Folder of images, or one image.
         out: Folder for the detection files and a note of what they were made with.
-        settings: None is `Settings()`.
-        batch: Images at once; an exported file of fixed size has its own number.
-        device: As Ultralytics calls it; None is the first GPU, or the CPU where there is none.
+        settings: Of the detection; `classes` becomes those that VisDrone has.
+        at_once: See `open_detector`.
+        batch: See `open_detector`.
+        device: See `open_detector`.
         progress: Wraps a list of tasks, given a title, as tqdm does.
 
     Raises:
         FileNotFoundError: There is no such model, no such folder, or no image in it.
-        FileExistsError: `out` holds detection files made otherwise.
-        ValueError: The model is no detector of VisDrone's classes, or two images share a stem.
+        FileExistsError: `out` holds detection files made otherwise, or a note that is damaged or somebody else's.
+        OSError: A file cannot be written.
+        ValueError: The model is no detector of VisDrone's classes, two images share a stem, or `max_det` is above 500.
     """
-    model, images, out = Path(model), Path(images), Path(out)
+    model, out = Path(model), Path(out)
+    if settings.max_det > MOST_ROWS:
+        raise ValueError(
+            f"max_det {settings.max_det}: VisDrone's protocol looks at no more than {MOST_ROWS} rows of a file"
+        )
     if not model.exists():
         raise FileNotFoundError(f"{model}: not there; give a checkpoint, such as runs/detect/train/weights/best.pt")
-    settings = settings or Settings()
-    paths = _by_stem(images)
-    note = {"model": _digest(model), "images": str(images.resolve())} | asdict(settings)
-    _require_same(out, note)
+    paths = _by_stem(files(images, IMAGES))
+    requested = {"model": _digest(model), "images": str(Path(images).resolve()), **asdict(settings)}
+    note = _require_same(out, json.loads(json.dumps(requested)))
     todo = [path for stem, path in paths.items() if not (out / f"{stem}.txt").exists()]
-    kept, unreadable = len(paths) - len(todo), []
     if not todo:
-        return Predictions(0, kept, (), ())
-    detector, categories, batch = load(model, settings, batch, device)
+        return VisdronePredictions(written=0, kept=len(paths), unreadable=(), left_out=tuple(note.get("left_out", ())))
+    detector = open_detector(model, settings, at_once, batch, device)
+    categories = _all_categories(detector)
+    left_out = tuple(name for index, name in detector.names.items() if index not in categories)
+    detector.settings = replace(settings, classes=tuple(categories) if left_out else None)
+    used = {"input_size": detector.imgsz, "left_out": left_out}
     out.mkdir(parents=True, exist_ok=True)
-    atomic_write(out / SETTINGS_FILE, (json.dumps(note, indent=2) + "\n").encode())
-    with ThreadPoolExecutor(min(batch, 8)) as readers:
-        for part in progress([todo[start : start + batch] for start in range(0, len(todo), batch)], model.name):
-            pictures = dict(zip(part, readers.map(_read, part), strict=True))
-            unreadable += [str(path) for path, picture in pictures.items() if picture is None]
-            for group in _same_shape(pictures):
-                for path, result in zip(group, detector([pictures[path] for path in group]), strict=True):
-                    _save(out / f"{path.stem}.txt", result.boxes.data.cpu().numpy(), categories)
-    left_out = tuple(str(name) for kind, name in detector.model.names.items() if kind not in categories)
-    return Predictions(len(todo) - len(unreadable), kept, tuple(unreadable), left_out)
+    atomic_write(out / SETTINGS_FILE, json.dumps(requested | used, indent=2) + "\n")
+    unreadable = []
+    results = detect_stream(detector, pictures(todo, settings.apply_exif))
+    for path, result in zip(progress(todo, model.name), results, strict=True):
+        if isinstance(result, UnreadableError):
+            unreadable.append(str(result))
+        else:
+            with atomic_path(out / f"{path.stem}.txt") as draft:
+                write(draft, result.detections.as_visdrone(categories), VISDRONE_DECIMALS)
+    return VisdronePredictions(
+        written=len(todo) - len(unreadable),
+        kept=len(paths) - len(todo),
+        unreadable=tuple(unreadable),
+        left_out=left_out,
+    )
 
 
-def _by_stem(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        raise FileNotFoundError(f"{folder}: not there; give the folder of images")
-    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
-    if not paths:
-        raise FileNotFoundError(f"{folder}: holds no image; expected files in {', '.join(sorted(IMAGE_SUFFIXES))}")
-    stems = {path.stem: path for path in paths}
-    if len(stems) < len(paths):
-        twice = next(path for path in paths if stems[path.stem] != path)
-        raise ValueError(f"{twice}: another image has the same stem; one detection file cannot serve two")
-    return stems
+def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+    stems: dict[str, Path] = {}
+    for path in paths:
+        other = stems.setdefault(path.stem.casefold(), path)
+        if other != path:
+            raise ValueError(f"{path}: {other.name} has the same stem; one detection file cannot serve two images")
+    return {path.stem: path for path in paths}
 
 
 def _digest(model: Path) -> str:
@@ -110,42 +119,42 @@ def _digest(model: Path) -> str:
     return f"{model.name}, sha256 {digest.hexdigest()}"
 
 
-def _require_same(out: Path, note: Mapping) -> None:
-    """An error unless the files in `out`, if there are any, were made with what `note` says."""
+def _require_same(out: Path, requested: Mapping) -> Mapping:
+    """Return the note in `out`, empty if there is none; an error unless its detection files were made as requested."""
+    if out.exists() and not out.is_dir():
+        raise FileExistsError(f"{out}: is a file; name a folder for the detection files")
     file = out / SETTINGS_FILE
-    before = json.loads(file.read_text()) if file.is_file() else {}
-    if not any(out.glob("*.txt")) or before == note:
-        return
-    odd = [
-        f"{key} {before.get(key)!r}, now {note.get(key)!r}"
-        for key in {**note, **before}
-        if before.get(key) != note.get(key)
-    ]
-    made = f"made with {'; '.join(odd)}" if before else f"of unknown origin, as there is no {SETTINGS_FILE}"
+    try:
+        before = json.loads(file.read_bytes()) if file.exists() else {}
+        if file.exists() and not (isinstance(before, dict) and requested.keys() <= before.keys()):
+            raise ValueError("it lacks entries")
+    except (OSError, ValueError) as error:
+        raise FileExistsError(
+            f"{file}: damaged, or no note of yolo-attn visdrone predict ({error}); name another folder, or remove this one"
+        ) from error
+    if folders := [path for path in out.glob("*.txt") if path.is_dir()]:
+        raise FileExistsError(
+            f"{folders[0]}: is a folder where a detection file belongs; name another folder with --out"
+        )
+    if not any(out.glob("*.txt")):
+        return before
+    if not before:
+        made = f"of unknown origin, as there is no {SETTINGS_FILE}"
+    elif differing := [key for key in requested if before[key] != requested[key]]:
+        made = "made with " + "; ".join(f"{key} {before[key]!r}, now {requested[key]!r}" for key in differing)
+    else:
+        return before
     raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
 
 
-def _read(path: Path) -> np.ndarray | None:
-    """(H, W, 3) BGR as stored, without EXIF rotation, as in `sizes`; None if there is no readable image."""
-    content = np.fromfile(path, np.uint8)  # cv2.imread refuses some paths on Windows
-    try:
-        return cv2.imdecode(content, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if content.size else None
-    except cv2.error:
-        return None
-
-
-def _same_shape(pictures: Mapping[Path, np.ndarray | None]) -> Iterator[list[Path]]:
-    shapes = {path: picture.shape for path, picture in pictures.items() if picture is not None}
-    for shape in dict.fromkeys(shapes.values()):
-        yield [path for path in shapes if shapes[path] == shape]
-
-
-def _save(path: Path, found: np.ndarray, categories: Mapping[int, int]) -> None:
-    """(N, 6) xyxy, score, class -> the rows of a detection file, which appears in one step."""
-    found = found[np.argsort(-found[:, 4], kind="stable")].astype(np.float64)
-    rows = np.full((len(found), 8), -1.0)
-    rows[:, :2], rows[:, 2:4], rows[:, 4] = found[:, :2], found[:, 2:4] - found[:, :2], found[:, 4]
-    rows[:, 5] = [categories[int(kind)] for kind in found[:, 5]]
-    draft = path.with_name(f"{path.name}.partial")
-    write(draft, rows, DECIMALS)
-    draft.replace(path)
+def _all_categories(detector: Detector) -> dict[int, int]:
+    """{class of the model: VisDrone category}."""
+    categories = categories_of(detector.names)
+    missing = [name for category, name in enumerate(NAMES, 1) if category not in categories.values()]
+    if missing:
+        raise ValueError(
+            f"{detector.file}: knows no class {', '.join(missing)}; its classes are"
+            f" {', '.join(detector.names.values())[:200]}. VisDrone detections need a model trained on the names in"
+            " data/VisDrone.yaml"
+        )
+    return categories

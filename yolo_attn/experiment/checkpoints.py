@@ -1,4 +1,4 @@
-"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process goes on with.
+"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process resumes from.
 
 Ultralytics writes last.pt and best.pt in place, so a kill while it saves leaves neither the old checkpoint nor the new. Behind
 each save the file is therefore copied and renamed. The best one carries its epoch in its name: a kill between the two copies
@@ -9,6 +9,7 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -16,10 +17,11 @@ from yolo_attn.storage import atomic_write
 
 STATE = "state.pt"
 TRAINED = "trained"  # a file that says that the last epoch is over
+PRETRAINED = "pretrained.pt"  # the checkpoint from which the training starts
 DAMAGED = (EOFError, KeyError, OSError, RuntimeError, pickle.UnpicklingError)  # what loading a cut file raises
 
 
-def keep(trainer) -> None:
+def copy_saved(trainer: Any) -> None:
     """Copy what Ultralytics has just saved; its callback `on_model_save`."""
     folder = Path(trainer.save_dir)
     if trainer.best_fitness == trainer.fitness:  # Ultralytics' own rule
@@ -36,11 +38,11 @@ def resumable(folder: Path) -> tuple[Path | None, int]:
 
     Files of a cut epoch are put in order: the best checkpoint is that of the epochs that count, and so are the rows of results.csv.
     """
-    found = {path: epochs_in(path) for path in (folder / STATE, folder / "weights" / "last.pt")}
-    state, epochs = max(found.items(), key=lambda entry: entry[1])
-    bests = [path for path in _bests(folder) if int(path.stem.removeprefix("best-")) > epochs]
-    for path in bests:
-        path.unlink()
+    epochs_of = {path: epochs_in(path) for path in (folder / STATE, folder / "weights" / "last.pt")}
+    state, epochs = max(epochs_of.items(), key=lambda entry: entry[1])
+    for best in _bests(folder):
+        if int(best.stem.removeprefix("best-")) > epochs:
+            best.unlink()
     if not epochs:
         shutil.rmtree(folder / "weights", ignore_errors=True)
         (folder / "results.csv").unlink(missing_ok=True)
@@ -60,14 +62,14 @@ def epochs_in(checkpoint: Path) -> int:
 
 
 def restore_best(folder: Path) -> None:
-    """Put the copy of the best checkpoint where Ultralytics has it."""
+    """Copy the best checkpoint to where Ultralytics has it."""
     for best in _bests(folder)[-1:]:
         _copy(best, folder / "weights" / "best.pt")
 
 
 def discard(folder: Path) -> None:
-    """Remove the copies."""
-    for path in (*_bests(folder), folder / STATE):
+    """Remove the copies, and the weights that the training started from."""
+    for path in (*_bests(folder), folder / STATE, folder / PRETRAINED):
         path.unlink(missing_ok=True)
 
 
@@ -76,15 +78,21 @@ def _bests(folder: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
+    """Copy a file in one step, without reading it into memory."""
     draft = target.with_name(f"{target.name}.partial")
-    shutil.copyfile(source, draft)
-    os.replace(draft, target)
+    try:
+        shutil.copyfile(source, draft)
+        os.replace(draft, target)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
 
 
 def _cut_rows(results: Path, epochs: int) -> None:
     """Leave the rows of the first `epochs` epochs: a row is written before the checkpoint, so one may be too many, or half written."""
-    if not results.is_file():
+    lines = results.read_text(encoding="utf-8").splitlines(keepends=True) if results.is_file() else []
+    if not lines:
         return
-    header, *rows = results.read_text(encoding="utf-8").splitlines(keepends=True)
+    header, *rows = lines
     whole = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= epochs]
-    atomic_write(results, "".join([header, *whole]).encode())
+    atomic_write(results, "".join([header, *whole]))

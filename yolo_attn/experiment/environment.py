@@ -19,5 +19,7 @@ def processor() -> str:
 def commit() -> str:
     """The commit of the checkout that this file is in, marked where files differ from it; empty for an installed package."""
     git = shutil.which("git")
-    asked = [git, "-C", Path(__file__).parent, "describe", "--always", "--dirty", "--exclude", "*"]
-    return subprocess.run(asked, capture_output=True, text=True).stdout.strip() if git else ""
+    if git is None:
+        return ""
+    command = [git, "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude", "*"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()

@@ -1,39 +1,53 @@
-"""A file with one JSON record per line that survives a kill at any moment."""
+"""The file of an experiment's records: one line per run that ended, whole after a kill at any moment."""
 
-import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
+from yolo_attn.experiment.records import FailedRun, FinishedRun, run_from_json
 
-def read(path: Path) -> list[dict]:
-    """The records; none if there is no file. A last line without its end is what a killed writer left, and is no record.
 
-    Raises:
-        ValueError: A line is no JSON record.
+@dataclass(frozen=True)
+class Journal:
+    """What the file holds.
+
+    Attributes:
+        runs: The runs in the order in which they ended.
+        damaged: A sentence about each line that is no record.
     """
+
+    runs: tuple[FinishedRun | FailedRun, ...] = ()
+    damaged: tuple[str, ...] = ()
+
+
+def read(path: Path) -> Journal:
+    """Read the records; none if there is no file. A last line without its end is what a killed writer left, and is no record."""
     if not path.is_file():
-        return []
-    records = []
+        return Journal()
+    runs, damaged = [], []
     *lines, _cut = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
-            records.append(json.loads(line))
+            runs.append(run_from_json(line.decode("utf-8")))
         except ValueError as error:
-            raise ValueError(
-                f"{path}:{number}: not a JSON record ({error}); remove the line, its run is then made again"
-            ) from error
-    return records
+            damaged.append(f"{path}:{number}: is not the record of a run ({error}); the line is passed over")
+    return Journal(runs=tuple(runs), damaged=tuple(damaged))
 
 
-def append(path: Path, record: dict) -> None:
-    """Adds a record: one write of one line, on the disk when this returns."""
-    line = json.dumps(record, allow_nan=False).encode() + b"\n"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+def append(path: Path, run: FinishedRun | FailedRun) -> None:
+    """Add a record: on the disk when this returns, and behind the last whole line.
+
+    Raises:
+        OSError: The file cannot be written; the records before are unchanged.
+    """
+    line = run.to_json().encode("utf-8") + b"\n"
+    path.touch()
     try:
-        content = os.pread(handle, os.fstat(handle).st_size, 0)
-        whole = content.rfind(b"\n") + 1
-        os.ftruncate(handle, whole)  # the cut line of a killed writer
-        os.pwrite(handle, line, whole)
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        with path.open("r+b") as file:
+            file.truncate(file.read().rfind(b"\n") + 1)  # the cut line of a killed writer goes
+            file.seek(0, os.SEEK_END)
+            file.write(line)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name

@@ -1,156 +1,156 @@
-"""The pictures of an experiment, from its records alone: learning curves, AP against latency, differences by class."""
+"""The plots of an experiment, from its records only: learning curves, AP against latency, differences by class."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any, Literal
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from yolo_attn.experiment import paired
-from yolo_attn.experiment.report import SCORES, Summary, summarise
+from yolo_attn.experiment.records import FinishedRun
+from yolo_attn.experiment.summary import SCORES, Summary, summarise
+from yolo_attn.storage import atomic_write
 
-COLOURS = (
-    "#4d4d4d",
-    "#0072b2",
-    "#d55e00",
-    "#009e73",
-    "#cc79a7",
-    "#e69f00",
-    "#56b4e9",
-    "#8c6d31",
-)  # told apart by everyone
+# Colours that people with a colour vision deficiency can tell apart (Okabe and Ito).
+COLOURS = ("#4d4d4d", "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#8c6d31")
 MARKERS = "osD^vPX*"
-HEADINGS = {"AP": "official AP", "mAP50-95": "mAP50-95"}  # of the protocols that know classes, the preferred one first
+BY_CLASS = ("AP", "mAP50-95")  # scores that are known by class, the preferred one first
 
 
-def write(folder: Path, models: Sequence[str], records: Sequence[dict]) -> list[Path]:
-    """Draw what the records allow into `folder`; nothing without a record."""
-    if not records:
+def write(folder: Path, models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Path]:
+    """Draw what the runs allow into `folder`; nothing without a run."""
+    if not runs:
         return []
-    summaries = summarise(models, records)
-    drawn = {
-        "curves.png": curves(models, records),
-        "ap-latency.png": accuracy_against_latency(summaries),
-        "per-class.png": per_class(models, records),
+    figures = {
+        "curves.png": curves(models, runs),
+        "ap-latency.png": accuracy_against_latency(summarise(models, runs)),
+        "per-class.png": per_class(models, runs),
     }
-    for name, figure in drawn.items():
-        if figure is not None:
-            with matplotlib.rc_context({"savefig.dpi": 150}):
-                figure.savefig(folder / name)
-    return [folder / name for name, figure in drawn.items() if figure is not None]
+    drawn = {folder / name: figure for name, figure in figures.items() if figure is not None}
+    for path, figure in drawn.items():
+        png = io.BytesIO()
+        figure.savefig(png, dpi=150)
+        atomic_write(path, png.getvalue())
+    return list(drawn)
 
 
-def curves(models: Sequence[str], records: Sequence[dict]) -> Figure:
+def curves(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure:
     """mAP over epochs: the mean of the seeds and a band from the lowest to the highest."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     for axes, key in zip(figure.subplots(1, 2), ("mAP50", "mAP50-95"), strict=True):
-        for index, name in enumerate(models):
-            found = [record["curve"] for record in records if record["model"] == name]
-            if not found:
+        for index, model in enumerate(models):
+            shown = [run.curve for run in runs if run.model == model]
+            if not shown:
                 continue
-            epochs = sorted(set.intersection(*(set(curve["epoch"]) for curve in found)))
-            rows = np.array([[dict(zip(c["epoch"], c[key], strict=True))[epoch] for epoch in epochs] for c in found])
-            style = {"color": COLOURS[index % len(COLOURS)]}
-            axes.fill_between(epochs, rows.min(0), rows.max(0), alpha=0.15, linewidth=0, **style)
-            label = f"{name} (n = {len(found)})"
-            axes.plot(
-                epochs, rows.mean(0), label=label, linewidth=2 if index == 0 else 1.5, marker=_dot(epochs), **style
-            )
+            epochs = sorted(set.intersection(*(set(curve["epoch"]) for curve in shown)))
+            by_epoch = [dict(zip(curve["epoch"], curve[key], strict=True)) for curve in shown]
+            values = np.array([[scores[epoch] for epoch in epochs] for scores in by_epoch])
+            colour = _colour(index)
+            axes.fill_between(epochs, values.min(0), values.max(0), alpha=0.15, linewidth=0, color=colour)
+            marker = "o" if len(epochs) == 1 else None  # a line through one point cannot be seen
+            line = {"linewidth": 2 if index == 0 else 1.5, "marker": marker, "color": colour}
+            axes.plot(epochs, values.mean(0), label=f"{model} (n = {len(shown)})", **line)
         axes.set(xlabel="epoch", ylabel=f"{key}, %", ylim=(0, None))
         axes.xaxis.get_major_locator().set_params(integer=True)
-        _plain(axes)
-    figure.legend(
-        *axes.get_legend_handles_labels(), loc="outside lower center", ncols=min(4, len(models)), frameon=False
-    )
+        _style(axes)
+    handles = axes.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=min(4, len(models)), frameon=False)
     figure.suptitle("Validation during training: mean over seeds, band from lowest to highest")
     return figure
 
 
 def accuracy_against_latency(summaries: Sequence[Summary]) -> Figure | None:
-    """The score against the milliseconds of a forward pass, with a standard deviation each way."""
-    key = next((key for key in HEADINGS if key in summaries[0].scores), None)
-    shown = [(i, one) for i, one in enumerate(summaries) if key and one.scores[key] is not None]
-    if not shown:
+    """The score against the milliseconds of a forward pass, with a standard deviation each way; None without a score."""
+    key = next((key for key in BY_CLASS if key in summaries[0].scores), None)
+    if key is None:
         return None
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
-    for index, one in shown:
-        score, latency = one.scores[key], one.latency
-        axes.errorbar(
-            latency.value,
-            score.value,
-            xerr=latency.deviation,
-            yerr=score.deviation,
-            fmt=MARKERS[index % len(MARKERS)],
-            color=COLOURS[index % len(COLOURS)],
-            elinewidth=1,
-            capsize=3,
-            label=f"{one.model} (n = {score.n})",
-        )
+    for index, summary in enumerate(summaries):
+        score, latency = summary.scores[key], summary.latency
+        if score is None or latency is None:
+            continue
+        style: dict[str, Any] = {
+            "fmt": MARKERS[index % len(MARKERS)],
+            "color": _colour(index),
+            "elinewidth": 1,
+            "capsize": 3,
+        }
+        deviations: dict[str, Any] = {"xerr": latency.deviation, "yerr": score.deviation}
+        axes.errorbar(latency.value, score.value, label=f"{summary.model} (n = {score.n})", **deviations, **style)
     axes.set(xlabel="forward pass, one image, ms (median; runs measured one after another)", ylabel=f"{SCORES[key]}, %")
     axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
     axes.margins(0.15)
-    _plain(axes)
+    _style(axes)
     figure.legend(loc="outside right upper", frameon=False)
     return figure
 
 
-def per_class(models: Sequence[str], records: Sequence[dict]) -> Figure | None:
+def per_class(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure | None:
     """Each class's score less the baseline's, paired by seed: every seed a dot, their mean a marker with its 95 % interval."""
-    key = next((key for key in HEADINGS if all(key in record["per_class"] for record in records)), None)
-    others = [name for name in models[1:] if any(record["model"] == name for record in records)]
+    key = next((key for key in BY_CLASS if all(key in run.per_class for run in runs)), None)
+    others = [model for model in models[1:] if any(run.model == model for run in runs)]
     if key is None or not others:
         return None
-    baseline = _classes(records, models[0], key)
-    names = [name for name in records[0]["per_class"][key] if baseline.get(name)]
-    if not names:
+    baseline = _by_class(runs, models[0], key)
+    classes = [name for name in runs[0].per_class[key] if baseline.get(name)]
+    if not classes:
         return None
-    figure = Figure(figsize=(8, 1.6 + len(names) * (0.22 + 0.14 * len(others))), layout="constrained")
+    figure = Figure(figsize=(8, 1.6 + len(classes) * (0.22 + 0.14 * len(others))), layout="constrained")
     axes = figure.subplots()
     axes.axvline(0, color=COLOURS[0], linewidth=1)
     for index, model in enumerate(others, 1):
-        found, shift = _classes(records, model, key), (index - (len(others) + 1) / 2) * 0.8 / len(others)
-        style = {"color": COLOURS[index % len(COLOURS)]}
-        for place, name in enumerate(names):
-            pairs = paired.difference(found.get(name, {}), baseline[name])
-            if pairs is None:
-                continue
-            seeds = [found[name][seed] - baseline[name][seed] for seed in found[name] if seed in baseline[name]]
-            axes.scatter(seeds, [place + shift] * len(seeds), s=16, alpha=0.55, linewidth=0, **style)
-            bar = None if pairs.low is None else pairs.high - pairs.value
-            axes.errorbar(
-                pairs.value, place + shift, xerr=bar, fmt=MARKERS[index % len(MARKERS)], ms=4.5, elinewidth=1, **style
-            )
-        axes.plot([], [], MARKERS[index % len(MARKERS)], label=model, **style)
-    axes.set_yticks(range(len(names)), names)
-    axes.set_ylim(len(names) - 0.5, -0.5)
-    for place in range(1, len(names), 2):
-        axes.axhspan(place - 0.5, place + 0.5, color="#f3f3f3", zorder=0)
+        shift = (index - (len(others) + 1) / 2) * 0.8 / len(others)
+        _draw_differences(axes, classes, _by_class(runs, model, key), baseline, shift, index)
+        axes.plot([], [], MARKERS[index % len(MARKERS)], label=model, color=_colour(index))
+    axes.set_yticks(range(len(classes)), classes)
+    axes.set_ylim(len(classes) - 0.5, -0.5)
+    for row in range(1, len(classes), 2):
+        axes.axhspan(row - 0.5, row + 0.5, color="#f3f3f3", zorder=0)
     axes.set_xlabel(f"{SCORES[key]} less that of {models[0]}, percentage points")
     axes.set_title("By class: seeds as dots, mean with 95 % interval", fontsize=11)
-    _plain(axes, "x")
+    _style(axes, "x")
     figure.legend(loc="outside lower center", ncols=min(4, len(others)), frameon=False)
     return figure
 
 
-def _classes(records: Sequence[dict], model: str, key: str) -> dict[str, dict[int, float]]:
-    """{class: {seed: score}} of a model, without classes that have no ground truth."""
-    found: dict[str, dict[int, float]] = {}
-    for record in records:
-        if record["model"] == model:
-            for name, value in record["per_class"][key].items():
-                if value is not None:
-                    found.setdefault(name, {})[record["seed"]] = value
-    return found
+ClassScores = dict[str, dict[int, float]]  # {class: {seed: score}}
 
 
-def _dot(epochs: Sequence[int]) -> str | None:
-    return "o" if len(epochs) == 1 else None  # a line through one point is none
+def _draw_differences(
+    axes: Axes, classes: Sequence[str], scores: ClassScores, baseline: ClassScores, shift: float, index: int
+) -> None:
+    style: dict[str, Any] = {"color": _colour(index)}
+    for row, name in enumerate(classes):
+        mean = paired.difference(scores.get(name, {}), baseline[name])
+        if mean is None:
+            continue
+        seeds = [score - baseline[name][seed] for seed, score in scores[name].items() if seed in baseline[name]]
+        axes.scatter(seeds, [row + shift] * len(seeds), s=16, alpha=0.55, linewidth=0, **style)
+        interval = None if mean.high is None else mean.high - mean.value
+        marker: dict[str, Any] = {"fmt": MARKERS[index % len(MARKERS)], "ms": 4.5, "elinewidth": 1}
+        axes.errorbar(mean.value, row + shift, xerr=interval, **marker, **style)
 
 
-def _plain(axes: Axes, grid: str = "both") -> None:
+def _by_class(runs: Sequence[FinishedRun], model: str, key: str) -> ClassScores:
+    """The scores of a model, without classes that have no ground truth."""
+    scores: ClassScores = {}
+    for run in runs:
+        if run.model == model:
+            for name, score in run.per_class[key].items():
+                if score is not None:
+                    scores.setdefault(name, {})[run.seed] = score
+    return scores
+
+
+def _colour(index: int) -> str:
+    return COLOURS[index % len(COLOURS)]
+
+
+def _style(axes: Axes, grid: Literal["both", "x"] = "both") -> None:
     axes.grid(axis=grid, color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

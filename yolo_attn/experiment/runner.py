@@ -10,111 +10,113 @@ The folder of an experiment:
 """
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from yolo_attn.experiment import journal
-from yolo_attn.experiment import run_process as processes
-from yolo_attn.experiment import settings as rules
-from yolo_attn.experiment.settings import Experiment
-from yolo_attn.storage import atomic_write
+from yolo_attn.experiment import journal, launch, plots, settings, tables
+from yolo_attn.experiment.plan import Experiment, Plan, check
+from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome, Task
+from yolo_attn.storage import atomic_write, folder_lock
 
 JOURNAL = "runs.jsonl"
+PATIENCE = 30.0  # seconds for the worker of a killed benchmark to end; on a busy machine it needs a few
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of an experiment.
-
-    Attributes:
-        models: Names in the order of the tables; the first is the baseline.
-        records: Of the runs that are finished.
-        failed: {run: what went wrong}.
-    """
-
-    models: tuple[str, ...]
-    records: tuple[dict, ...]
-    failed: dict[str, str]
-
-
-def run(
-    experiment: Experiment,
-    say: Callable[[str], None] = print,
-    report: Callable[[Outcome], None] = lambda outcome: None,
-) -> Outcome:
+def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
     """Do every run that is not finished in `out`, seed by seed, each model in turn. A run that fails does not stop the others.
 
     May be killed and started again: finished runs stay, the one that was cut goes on from its last epoch, failed ones are tried anew. A
-    resumed training draws other random numbers than an undisturbed one; its record says after which epoch.
+    resumed training draws other random numbers than an undisturbed one; its record says after which epoch. Tables are
+    written after every run, plots at the end.
 
     Args:
         experiment: What to compare. More models and seeds may be added to a folder later.
-        say: Takes a line on how it goes.
-        report: Takes what there is at the start and after each run.
+        log: Takes a line on how it goes.
 
     Raises:
         FileNotFoundError: A model or the data set is not there.
         FileExistsError: `out` holds runs of other settings, or another process works there.
-        ValueError: An argument is not one of Ultralytics' training, or is given twice.
+        ValueError: A file is of the wrong kind, or an argument is not one of Ultralytics' training, or is given twice.
     """
+    plan = check(experiment)
+    with _held(experiment.out):
+        settings.require_same(experiment.out, settings.folder_settings(experiment, plan))
+        (experiment.out / "models").mkdir(exist_ok=True)
+        for name, text in plan.texts.items():
+            atomic_write(experiment.out / "models" / f"{name}.yaml", text)
+        _check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
+        outcome = _do_runs(experiment, plan, log)
+        plots.write(experiment.out, outcome.models, outcome.runs)
+    return outcome
+
+
+def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> Outcome:
+    finished = _finished(experiment.out, log)
+    failed: list[FailedRun] = []
+    planned = [(name, seed) for seed in experiment.seeds for name in plan.texts]
+
+    def write_tables() -> Outcome:
+        runs = tuple(finished[key] for key in planned if key in finished)
+        outcome = Outcome(models=tuple(plan.texts), runs=runs, failed=tuple(failed))
+        return replace(outcome, table=tables.write(experiment.out, experiment.command, outcome))
+
+    outcome = write_tables()
+    for number, (name, seed) in enumerate(planned, 1):
+        title = f"[{number}/{len(planned)}] {name}, seed {seed}"
+        if (name, seed) in finished:
+            log(f"{title}: is finished")
+            continue
+        folder = (experiment.out / "runs" / f"{name}-seed{seed}").resolve()
+        log(f"{title}: {folder / launch.LOG}")
+        start = time.monotonic()
+        ended = launch.work(folder, _task(experiment, plan, name, seed))
+        journal.append(experiment.out / JOURNAL, ended)
+        if isinstance(ended, FinishedRun):
+            finished[name, seed] = ended
+            scores = ", ".join(f"{key} {value:.2f}" for key, value in ended.scores.items() if value is not None)
+            log(f"{title}: {scores} in {time.monotonic() - start:.0f} s")
+        else:
+            failed.append(ended)
+            log(f"{title}: FAILED, {ended.error}")
+        outcome = write_tables()
+    return outcome
+
+
+def _task(experiment: Experiment, plan: Plan, name: str, seed: int) -> Task:
+    model = (experiment.out / "models" / f"{name}.yaml").resolve()
+    training = dict(experiment.training)
+    if plan.checkpoint:
+        training["pretrained"] = str(plan.checkpoint)
+    return Task(
+        name=name, model=str(model), data=str(plan.data), seed=seed, epochs=experiment.epochs, training=training
+    )
+
+
+def _finished(out: Path, log: Callable[[str], None]) -> dict[tuple[str, int], FinishedRun]:
+    """{(model, seed): run} of the finished runs in a folder."""
+    entries = journal.read(out / JOURNAL)
+    for sentence in entries.damaged:
+        log(sentence)
+    return {(run.model, run.seed): run for run in entries.runs if isinstance(run, FinishedRun)}
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    """Hold a folder against a second benchmark, and wait until the worker of a killed one, which holds runs/, has ended."""
+    busy = f"{out}: another `yolo-attn bench` works there; wait for it, or name another folder"
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    with folder_lock(out, busy, PATIENCE):
+        with folder_lock(out / "runs", busy, PATIENCE):
+            pass
+        yield
+
+
+def _check_data_set(data: Path) -> None:
     from ultralytics.data.utils import check_det_dataset
-    from ultralytics.nn import tasks  # noqa: F401  registers the layers, and the files of cfg/ and data/ by name
-    from ultralytics.utils.checks import check_file
 
-    texts = rules.model_texts(experiment)
-    training = rules.checked_training(experiment)
-    data = Path(check_file(experiment.data)).resolve()
-    with processes.alone(experiment.out) as lock:
-        rules.require_same(experiment.out, rules.common(experiment, data, training), texts)
-        for name, text in texts.items():
-            (experiment.out / "models").mkdir(exist_ok=True)
-            atomic_write(experiment.out / "models" / f"{name}.yaml", text.encode())
-        check_det_dataset(str(data))  # once, before the first run: it may fetch or draw the data set
-        done = finished(experiment.out)
-        failed: dict[str, str] = {}
-        plan = [(name, seed) for seed in experiment.seeds for name in texts]
-
-        def outcome() -> Outcome:
-            return Outcome(tuple(texts), tuple(done[key] for key in plan if key in done), dict(failed))
-
-        report(outcome())
-        for number, (name, seed) in enumerate(plan, 1):
-            title = f"[{number}/{len(plan)}] {_title(name, seed)}"
-            if (name, seed) in done:
-                say(f"{title}: is finished")
-                continue
-            folder = (experiment.out / "runs" / f"{name}-seed{seed}").resolve()
-            model = (experiment.out / "models" / f"{name}.yaml").resolve()
-            say(f"{title}: {folder / 'log.txt'}")
-            task = {
-                "model": str(model),
-                "data": str(data),
-                "seed": seed,
-                "epochs": experiment.epochs,
-                "training": training,
-            }
-            start = time.monotonic()
-            record = {"model": name, "seed": seed} | processes.result(folder, task, lock)
-            journal.append(experiment.out / JOURNAL, record)
-            if record["status"] == "finished":
-                done[name, seed] = record
-                numbers = ", ".join(
-                    f"{key} {value:.2f}" for key, value in record["scores"].items() if value is not None
-                )
-                say(f"{title}: {numbers} in {time.monotonic() - start:.0f} s")
-            else:
-                failed[_title(name, seed)] = record["error"]
-                say(f"{title}: FAILED, {record['error']}")
-            report(outcome())
-        return outcome()
-
-
-def finished(out: Path) -> dict[tuple[str, int], dict]:
-    """{(model, seed): record} of the finished runs in a folder."""
-    records = journal.read(Path(out) / JOURNAL)
-    return {(record["model"], record["seed"]): record for record in records if record["status"] == "finished"}
-
-
-def _title(name: str, seed: int) -> str:
-    return f"{name}, seed {seed}"
+    try:
+        check_det_dataset(str(data))
+    except (SyntaxError, RuntimeError) as error:  # what Ultralytics raises for a data YAML that says too little
+        raise ValueError(f"bench: {data}: {str(error).strip()}") from error

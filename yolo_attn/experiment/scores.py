@@ -2,25 +2,23 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import torch
 from ultralytics import YOLO
 from ultralytics.data.dataset import YOLODataset
-from ultralytics.engine.validator import BaseValidator
 from ultralytics.utils import ops
-from ultralytics.utils.metrics import ap_per_class, box_iou
 
-from yolo_attn.detection.visdrone_detector import Settings
-from yolo_attn.detection.visdrone_predict import predict
+from yolo_attn.detection.presets import PROTOCOL
+from yolo_attn.detection.visdrone_predict import predict_visdrone
+from yolo_attn.experiment.records import Score
+from yolo_attn.plugin.metrics import THRESHOLDS, average_precision, match_predictions
 from yolo_attn.visdrone.annotations import NAMES, read
 from yolo_attn.visdrone.evaluation.evaluate import evaluate
 from yolo_attn.visdrone.sizes import read_sizes
-
-THRESHOLDS = torch.linspace(0.5, 0.95, 10)  # of Ultralytics' validator
 
 
 @dataclass(frozen=True)
@@ -32,11 +30,11 @@ class Scores:
         per_class: The same by class, of `mAP50-95` and `AP`.
     """
 
-    overall: dict[str, float | None]
-    per_class: dict[str, dict[str, float | None]]
+    overall: dict[str, Score]
+    per_class: dict[str, dict[str, Score]]
 
 
-def official_images(data: Mapping) -> Path | None:
+def official_images(data: Mapping[str, Any]) -> Path | None:
     """The folder of validation images that have official annotations beside them; None if this is no VisDrone data set.
 
     Args:
@@ -54,7 +52,7 @@ def official_images(data: Mapping) -> Path | None:
 
 
 def score(
-    weights: Path, data: Mapping, data_file: str, out: Path, imgsz: int, batch: int, device: str | None
+    weights: Path, data: Mapping[str, Any], data_file: str, out: Path, imgsz: int, batch: int, device: str | None
 ) -> Scores:
     """A checkpoint -> its scores on the validation images.
 
@@ -74,18 +72,22 @@ def score(
     if images is None:
         place = {"project": str(out), "name": "val", "exist_ok": True, "plots": False}
         box = YOLO(str(weights)).val(data=data_file, imgsz=imgsz, batch=batch, device=device, **place).box
-        return Scores(*_ultralytics(box.all_ap, box.ap_class_index, data["names"]))
+        average = np.asarray(box.all_ap).reshape(-1, len(THRESHOLDS))
+        return _ultralytics(average, box.ap_class_index, data["names"])
     detections = out / "detections"
-    predict(weights, images, detections, Settings(imgsz=imgsz), batch, device)
-    coco_like, by_class = ultralytics_scores(detections, data)
+    settings = replace(PROTOCOL, imgsz=imgsz)
+    predict_visdrone(weights, images, detections, settings, batch=batch, device=device)
+    coco_like = ultralytics_scores(detections, data)
     result = evaluate(_annotations(images), detections, read_sizes(images))
     official = {key: _percent(result.official[key]) for key in ("AP", "AP50")}
+    official_by_class = {str(row["name"]): _percent(float(row["AP"])) for row in result.per_class}
     return Scores(
-        coco_like | official, by_class | {"AP": {row["name"]: _percent(row["AP"]) for row in result.per_class}}
+        overall=coco_like.overall | official,
+        per_class=coco_like.per_class | {"AP": official_by_class},
     )
 
 
-def ultralytics_scores(detections: Path, data: Mapping) -> tuple[dict, dict]:
+def ultralytics_scores(detections: Path, data: Mapping[str, Any]) -> Scores:
     """Official detection files -> mAP50 and mAP50-95 by Ultralytics' functions: overall, and the latter by class.
 
     Matching, precision and recall are those of its validator, on its labels. `yolo val` on the same checkpoint gives somewhat lower
@@ -93,41 +95,39 @@ def ultralytics_scores(detections: Path, data: Mapping) -> tuple[dict, dict]:
 
     Args:
         detections: Folder of detection files.
-        data: The data YAML as `check_det_dataset` gives it.
+        data: The data YAML as `check_det_dataset` gives it; its classes may stand in another order than VisDrone's.
     """
-    kinds = {str(name): kind for kind, name in data["names"].items()}
-    class_of = np.array([kinds[name] for name in NAMES])
-    holder, hits, found, truths = SimpleNamespace(iouv=THRESHOLDS), [], [], []
+    index_of = {str(name): index for index, name in data["names"].items()}
+    class_index = np.array([index_of[name] for name in NAMES])
+    hits, scores, classes, true_classes = [], [], [], []
     for label in YOLODataset(img_path=data["val"], data=dict(data), task="detect", augment=False).labels:
         height, width = label["shape"]
         file = detections / f"{Path(label['im_file']).stem}.txt"
         rows = torch.from_numpy(read(file) if file.is_file() else np.empty((0, 8))).float()
-        kind = torch.from_numpy(class_of[rows[:, 5].int().numpy() - 1])
+        predicted = torch.from_numpy(class_index[rows[:, 5].int().numpy() - 1])
         boxes = torch.cat([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1)
         truth = torch.from_numpy(label["cls"][:, 0])
         targets = ops.xywh2xyxy(torch.from_numpy(label["bboxes"])) * torch.tensor([width, height, width, height])
-        iou = box_iou(targets, boxes)
-        hits.append(BaseValidator.match_predictions(holder, kind, truth, iou).numpy())
-        found.append(np.stack([rows[:, 4].numpy(), kind.numpy()], 1))
-        truths.append(truth.numpy())
-    found = np.concatenate(found)
-    results = ap_per_class(np.concatenate(hits), found[:, 0], found[:, 1], np.concatenate(truths))
-    return _ultralytics(results[5], results[6], data["names"])
+        hits.append(match_predictions(boxes, predicted, targets, truth))
+        scores.append(rows[:, 4].numpy())
+        classes.append(predicted.numpy())
+        true_classes.append(truth.numpy())
+    return _ultralytics(*average_precision(*map(np.concatenate, (hits, scores, classes, true_classes))), data["names"])
 
 
-def _ultralytics(ap: np.ndarray, classes: np.ndarray, names: Mapping[int, str]) -> tuple[dict, dict]:
-    """AP (classes with ground truth, 10 thresholds) -> overall and by class, None for a class without ground truth."""
-    ap = np.asarray(ap).reshape(-1, len(THRESHOLDS))
-    overall = {"mAP50": _percent(100 * ap[:, 0].mean()), "mAP50-95": _percent(100 * ap.mean())} if len(ap) else {}
-    by_class = {names[int(kind)]: _percent(100 * row.mean()) for kind, row in zip(classes, ap, strict=True)}
-    return overall or {"mAP50": None, "mAP50-95": None}, {
-        "mAP50-95": {name: by_class.get(name) for name in names.values()}
-    }
+def _ultralytics(average: np.ndarray, classes: np.ndarray, names: Mapping[int, str]) -> Scores:
+    """Average precision (classes with ground truth, 10 thresholds) -> scores, None for a class without ground truth."""
+    mean50, mean = (100 * average[:, 0].mean(), 100 * average.mean()) if len(average) else (math.nan, math.nan)
+    by_class = {names[int(index)]: _percent(100 * row.mean()) for index, row in zip(classes, average, strict=True)}
+    return Scores(
+        overall={"mAP50": _percent(mean50), "mAP50-95": _percent(mean)},
+        per_class={"mAP50-95": {name: by_class.get(name) for name in names.values()}},
+    )
 
 
 def _annotations(images: Path) -> Path:
     return images.parent / "annotations"
 
 
-def _percent(value: float) -> float | None:
+def _percent(value: float) -> Score:
     return None if math.isnan(value) else float(value)

@@ -1,129 +1,98 @@
-"""What an experiment compares, and that a folder holds runs of one kind only."""
+"""The note of a folder's settings: a folder holds runs of one kind only."""
 
 import hashlib
 import json
-import shlex
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from yolo_attn.experiment.control import control, has_attention
-from yolo_attn.plugin.files import find
+from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.storage import atomic_write
 
-SETTINGS = "settings.json"
-# Where training goes and what it goes on from are not the caller's to say.
-OWN = frozenset(
-    {"model", "data", "epochs", "seed", "project", "name", "save_dir", "exist_ok", "resume", "task", "mode", "time"}
-)
+NAME = "settings.json"
 
 
 @dataclass(frozen=True)
-class Experiment:
-    """What to compare.
+class FolderSettings:
+    """What the runs of a folder have in common.
 
     Attributes:
-        models: Model YAMLs, paths or names as Ultralytics knows them; the first is the one that the others are compared with.
-        data: The data YAML.
-        seeds: Of each model.
-        epochs: Of each run.
-        out: Folder for the results.
-        training: Further arguments of Ultralytics' training, by name.
-        with_control: Add to each model with attention the one with a plain convolution of as many parameters; see `control`.
+        settings: Data, training and the versions that numbers depend on, by name.
+        models: {name: digest of the model YAML}.
     """
 
-    models: Sequence[str]
-    data: str
-    seeds: Sequence[int]
-    epochs: int
-    out: Path
-    training: Mapping
-    with_control: bool = False
+    settings: Mapping[str, Any]
+    models: Mapping[str, str]
 
-    @property
-    def command(self) -> str:
-        """The command line that says the same."""
-        parts = ["yolo-attn", "bench", "--models", *self.models, "--data", self.data, "--seeds", *map(str, self.seeds)]
-        parts += ["--epochs", str(self.epochs), "--out", str(self.out)]
-        parts += [f"{key}={value}" for key, value in self.training.items()]
-        return shlex.join(parts + ["--control"] * self.with_control)
+    def to_json(self) -> str:
+        """The settings as indented JSON."""
+        return json.dumps(asdict(self), indent=2) + "\n"
 
-
-def model_texts(experiment: Experiment) -> dict[str, str]:
-    """{name: text} of the models, each control behind its model.
-
-    Raises:
-        FileNotFoundError: There is no such model YAML.
-        ValueError: Two have one name, or one has no control.
-    """
-    texts: dict[str, str] = {}
-    for model in experiment.models:
-        name, text = Path(model).stem, find(model).read_text(encoding="utf-8")
-        added = {name: text}
-        if experiment.with_control and has_attention(text):
-            try:
-                added[f"{name}-control"] = control(text)
-            except ValueError as error:
-                raise ValueError(f"bench: {model}: {error}") from error
-        if twice := added.keys() & texts.keys():
-            raise ValueError(f"bench: two models are called {min(twice)}; results are kept by name, rename one")
-        texts |= added
-    return texts
+    @classmethod
+    def from_json(cls, text: str) -> "FolderSettings":
+        """Read what `to_json` wrote; ValueError for anything else."""
+        values = json.loads(text)
+        if not isinstance(values, dict) or not all(isinstance(values.get(key), dict) for key in ("settings", "models")):
+            raise ValueError("has no settings and models")
+        return cls(settings=values["settings"], models=values["models"])
 
 
-def checked_training(experiment: Experiment) -> dict:
-    """The training arguments, after Ultralytics has looked at their names and types.
-
-    Raises:
-        ValueError: One is unknown, of a wrong type, or not the caller's to give; or a seed is given twice.
-    """
-    from ultralytics.cfg import get_cfg
-
-    if not experiment.seeds or len(set(experiment.seeds)) < len(experiment.seeds):
-        raise ValueError(f"bench: seeds are {', '.join(map(str, experiment.seeds)) or 'missing'}; give each once")
-    if own := OWN & experiment.training.keys():
-        raise ValueError(
-            f"bench: {', '.join(sorted(own))} cannot be passed on; see `yolo-attn bench --help` for what can"
-        )
-    try:
-        get_cfg(overrides={**experiment.training, "epochs": experiment.epochs})
-    except (SyntaxError, TypeError, ValueError) as error:
-        raise ValueError(f"bench: {str(error).strip().splitlines()[0]}") from error  # usage of `yolo` follows
-    return dict(experiment.training)
-
-
-def common(experiment: Experiment, data: Path, training: dict) -> dict:
-    """What all runs of a folder have in common: data, training, and the versions that numbers depend on."""
+def folder_settings(experiment: Experiment, plan: Plan) -> FolderSettings:
+    """The settings that an experiment asks for."""
     import torch
     import ultralytics
 
-    versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
-    described = {"data": str(data), "content of the data YAML": _digest(data.read_text(encoding="utf-8"))}
-    return described | {"epochs": experiment.epochs} | training | versions
+    contents = {"content of the data YAML": _digest(plan.data.read_bytes())}
+    if plan.checkpoint:
+        contents["content of the checkpoint"] = _digest(plan.checkpoint.read_bytes())
+    settings = {"data": str(plan.data), **contents, "epochs": experiment.epochs, **experiment.training}
+    settings |= {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
+    models = {name: _digest(text.encode()) for name, text in plan.texts.items()}
+    return FolderSettings(settings=json.loads(json.dumps(settings)), models=models)  # tuples are lists in the file
 
 
-def require_same(out: Path, settings: dict, texts: Mapping[str, str]) -> None:
-    """Note settings and models of an experiment in its folder; more models than before are no difference.
+def require_same(out: Path, asked: FolderSettings) -> None:
+    """Write the settings of an experiment into its folder; more models than before are no difference.
+
+    Other settings are welcome as long as no run of the folder has finished or saved a checkpoint.
 
     Raises:
         FileExistsError: The folder has runs of other settings; the message names each that differs.
+        ValueError: The note of a folder with runs is damaged.
     """
-    file, models = out / SETTINGS, {name: _digest(text) for name, text in texts.items()}
-    settings = json.loads(json.dumps(settings))  # tuples are lists in the file
-    before = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {"settings": settings, "models": {}}
-    known = before["models"]
-    odd = [
-        f"{key} {before['settings'].get(key, 'not given')}, now {settings.get(key, 'not given')}"
-        for key in {**before["settings"], **settings}
-        if before["settings"].get(key) != settings.get(key)
+    file, known = out / NAME, asked.models
+    if file.is_file() and has_results(out):
+        try:
+            before = FolderSettings.from_json(file.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(
+                f"{file}: is damaged ({error}), so the settings of the runs beside it are unknown; name another folder"
+            ) from error
+        if differences := _differences(before, asked):
+            raise FileExistsError(
+                f"{out}: holds runs of other settings: {'; '.join(differences)}. Name another folder, or remove this one"
+            )
+        known = {**before.models, **asked.models}
+    atomic_write(file, FolderSettings(settings=asked.settings, models=known).to_json())
+
+
+def has_results(out: Path) -> bool:
+    """Whether a run of a folder has finished or saved a checkpoint."""
+    patterns = ("runs/*/record.json", "runs/*/trained", "runs/*/state.pt", "runs/*/weights/*.pt")
+    return any(next(out.glob(pattern), None) for pattern in patterns)
+
+
+def _differences(before: FolderSettings, asked: FolderSettings) -> list[str]:
+    keys = {**before.settings, **asked.settings}
+    settings = [
+        f"{key} {before.settings.get(key, 'not given')}, now {asked.settings.get(key, 'not given')}"
+        for key in keys
+        if before.settings.get(key) != asked.settings.get(key)
     ]
-    odd += [f"the file of {name} was another" for name in models if known.get(name, models[name]) != models[name]]
-    if odd:
-        raise FileExistsError(
-            f"{out}: holds runs of other settings: {'; '.join(odd)}. Name another folder, or remove this one"
-        )
-    atomic_write(file, (json.dumps({"settings": settings, "models": known | models}, indent=2) + "\n").encode())
+    models = [name for name in asked.models if before.models.get(name, asked.models[name]) != asked.models[name]]
+    return settings + [f"the file of {name} was another" for name in models]
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

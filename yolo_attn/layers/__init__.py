@@ -1,47 +1,51 @@
-"""The attention layers, by the name a model YAML gives them."""
+"""The attention layers, by the name that a model YAML gives them.
+
+Adding a layer is one file with one class, and one import below. The constructor takes the channels of the row's source
+first, then hyper-parameters with defaults; `forward` keeps the shape. What tests, tools and docs/layers.md must know of a
+layer stands on its class:
+
+- The docstring of the file: title, authors and link in the first line, then the mechanism.
+- The docstring of the class: the map from input to output with shapes, then `Args:`, `Raises:` and `Source:`, and a paragraph
+  "Authors' code: ..." where released code differs from its paper.
+- `parameter_formula` (str): number of parameters, a Python expression in C and the constructor's arguments; letters of its
+  own are defined behind semicolons: "2 * C * m; m = C // reduction".
+- `multi_source` (bool): True if the layer reads a list of feature maps, and the constructor a list of channels. Left out otherwise.
+- `no_gate` (str): why output / input of a channel is not what the layer scales it by, such as "adds to channels". Left out
+  where the layer multiplies each channel.
+
+Only `multi_source` matters to layers that users register; the others describe what this package documents. Files whose name
+starts with an underscore are private: shared checks, the BatchNorm of pooled vectors, the fast forms of EMA.
+"""
 
 from torch import nn
 
-from yolo_attn.layers.bam import BAM
-from yolo_attn.layers.ca import CA
-from yolo_attn.layers.cbam import CBAM
-from yolo_attn.layers.dmsa import DMSA
-from yolo_attn.layers.eca import ECA
-from yolo_attn.layers.ema import EMA
-from yolo_attn.layers.ema_no_cross import EMANoCross
-from yolo_attn.layers.emca import EMCA
-from yolo_attn.layers.epsa import EPSA
-from yolo_attn.layers.fca import FCA
-from yolo_attn.layers.gam import GAM
-from yolo_attn.layers.gc import GC
-from yolo_attn.layers.nam import NAM
-from yolo_attn.layers.pointwise_control import PointwiseControl
-from yolo_attn.layers.rezero import ReZero
-from yolo_attn.layers.sa import SA
-from yolo_attn.layers.se import SE
-from yolo_attn.layers.sge import SGE
-from yolo_attn.layers.srm import SRM
-from yolo_attn.layers.triplet_attention import TripletAttention
+from yolo_attn.layers.bam import BAM as BAM
+from yolo_attn.layers.ca import CA as CA
+from yolo_attn.layers.cbam import CBAM as CBAM
+from yolo_attn.layers.dmsa import DMSA as DMSA
+from yolo_attn.layers.eca import ECA as ECA
+from yolo_attn.layers.ema import EMA as EMA
+from yolo_attn.layers.ema_no_cross import EMANoCross as EMANoCross
+from yolo_attn.layers.emca import EMCA as EMCA
+from yolo_attn.layers.epsa import EPSA as EPSA
+from yolo_attn.layers.fca import FCA as FCA
+from yolo_attn.layers.gam import GAM as GAM
+from yolo_attn.layers.gc import GC as GC
+from yolo_attn.layers.nam import NAM as NAM
+from yolo_attn.layers.pointwise_control import PointwiseControl as PointwiseControl
+from yolo_attn.layers.rezero import ReZero as ReZero
+from yolo_attn.layers.sa import SA as SA
+from yolo_attn.layers.se import SE as SE
+from yolo_attn.layers.sge import SGE as SGE
+from yolo_attn.layers.srm import SRM as SRM
+from yolo_attn.layers.triplet_attention import TripletAttention as TripletAttention
 
+# Every class imported above, by its name. `register` adds the layers of users.
 LAYERS: dict[str, type[nn.Module]] = {
-    "BAM": BAM,
-    "CA": CA,
-    "CBAM": CBAM,
-    "DMSA": DMSA,
-    "ECA": ECA,
-    "EMA": EMA,
-    "EMANoCross": EMANoCross,
-    "EMCA": EMCA,
-    "EPSA": EPSA,
-    "FCA": FCA,
-    "GAM": GAM,
-    "GC": GC,
-    "NAM": NAM,
-    "PointwiseControl": PointwiseControl,
-    "ReZero": ReZero,
-    "SA": SA,
-    "SE": SE,
-    "SGE": SGE,
-    "SRM": SRM,
-    "TripletAttention": TripletAttention,
+    name: value for name, value in dict(globals()).items() if isinstance(value, type) and issubclass(value, nn.Module)
 }
+
+
+def is_multi_source(layer: type[nn.Module]) -> bool:
+    """Whether a layer reads a list of feature maps; layers that users register need not say."""
+    return getattr(layer, "multi_source", False)

@@ -1,7 +1,7 @@
 """Bottleneck attention module (BAM). Park et al., BMVC 2018, https://arxiv.org/abs/1807.06514
 
-A score for each channel from the means, and one for each pixel from dilated convolutions, meet in one gate per element;
-the input is added to what it lets through.
+A score for each channel, from its mean, and a score for each pixel, from dilated convolutions, are added to one gate per element;
+the gated input is added to the input.
 """
 
 from __future__ import annotations
@@ -9,6 +9,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._batch_norm import pooled_batch_norm
+from yolo_attn.layers._checks import bottleneck_width, check_positive
 
 
 class BAM(nn.Module):
@@ -30,18 +33,12 @@ class BAM(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "3 * C * m + C + 18 * m**2 + 13 * m + 1; m = C // reduction"
+
     def __init__(self, channels: int, reduction: int = 16, dilation: int = 4, authors_code: bool = False):
         super().__init__()
-        if channels < 1 or dilation < 1:
-            raise ValueError(
-                f"BAM: channels and dilation must be 1 or more, found {channels} and {dilation}; dilation is usually 4."
-            )
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"BAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        width = channels // reduction
+        check_positive(self, "dilation is usually 4", channels=channels, dilation=dilation)
+        width = bottleneck_width(self, channels, reduction)
         self.authors_code = authors_code
         self.squeeze = nn.Linear(channels, width)
         self.norm = nn.BatchNorm1d(width)
@@ -54,11 +51,7 @@ class BAM(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        hidden, norm = self.squeeze(x.mean((2, 3))), self.norm
-        if self.training and len(x) == 1:  # one image has no statistics over the batch: the running ones stand in
-            hidden = F.batch_norm(hidden, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        else:
-            hidden = norm(hidden)
+        hidden = pooled_batch_norm(self.norm, self.squeeze(x.mean((2, 3))))
         by_channel = self.expand(F.relu(hidden))[:, :, None, None]
         by_pixel = self.pixels(x)
         score = by_channel * by_pixel if self.authors_code else by_channel + by_pixel

@@ -1,7 +1,7 @@
 """Coordinate attention (CA). Hou et al., CVPR 2021, https://arxiv.org/abs/2103.02907
 
-Pooling along one axis at a time keeps the position along the other, so the gate of a pixel is the product of one gate
-for its row and one for its column.
+Means along one axis keep the position along the other. The gate of a pixel is the product of a gate for its row and a gate for
+its column.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import check_positive
 
 
 class CA(nn.Module):
@@ -24,13 +26,11 @@ class CA(nn.Module):
     Source: paper, equations 4 to 9.
     """
 
+    parameter_formula = "3 * C * m + 3 * m + 2 * C; m = max(8, C // reduction)"
+
     def __init__(self, channels: int, reduction: int = 32):
         super().__init__()
-        if channels < 1 or reduction < 1:
-            raise ValueError(
-                f"CA: channels and reduction must be 1 or more, found {channels} and {reduction}; "
-                "reduction is usually 32."
-            )
+        check_positive(self, "reduction is usually 32", channels=channels, reduction=reduction)
         width = max(8, channels // reduction)
         self.squeeze = nn.Conv2d(channels, width, 1)
         self.norm = nn.BatchNorm2d(width)

@@ -1,6 +1,6 @@
 """Convolutional block attention module (CBAM). Woo et al., ECCV 2018, https://arxiv.org/abs/1807.06521
 
-A gate for each channel, then a gate for each pixel; both look at the mean and at the maximum.
+The input is multiplied by a gate for each channel, then by a gate for each pixel; both are computed from means and maxima.
 """
 
 from __future__ import annotations
@@ -9,19 +9,20 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import bottleneck_width, check_odd, check_positive
+
 
 class CBAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate (B, C, 1, 1) * pixel gate (B, 1, H, W), both in (0, 1).
 
-    Authors' code: has biases in the bottleneck and a BatchNorm after the convolution, which the paper's equations have
-    not. The equations are the default: they are what the paper defines, and what the parameter counts published for
-    detectors contain (EMA, Table 2).
+    Authors' code: has biases in the bottleneck and a BatchNorm after the convolution, which the paper's equations lack. The
+    equations are the default; the parameter counts published for detectors (EMA, Table 2) agree with them.
 
     Args:
         channels: C, 1 or more.
         reduction: C / reduction channels in the bottleneck of the channel gate, 1 to C.
         kernel_size: Side of the pixel gate's convolution, odd.
-        authors_code: Biases in the bottleneck and a BatchNorm after the convolution, as in the released code.
+        authors_code: Add biases to the bottleneck and a BatchNorm after the convolution, as in the released code.
 
     Raises:
         ValueError: reduction outside 1 to C, or an even or non-positive kernel_size.
@@ -29,18 +30,13 @@ class CBAM(nn.Module):
     Source: paper, equations 1 to 3.
     """
 
+    parameter_formula = "2 * C * m + 2 * kernel_size**2 + authors_code * (C + m + 2); m = C // reduction"
+
     def __init__(self, channels: int, reduction: int = 16, kernel_size: int = 7, authors_code: bool = False):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"CBAM: channels must be 1 or more, found {channels}; give the width of the map.")
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"CBAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(f"CBAM: kernel_size must be odd and positive, found {kernel_size}; the paper's is 7.")
-        width = channels // reduction
+        check_positive(self, channels=channels)
+        width = bottleneck_width(self, channels, reduction)
+        check_odd(self, kernel_size)
         self.squeeze = nn.Linear(channels, width, bias=authors_code)
         self.expand = nn.Linear(width, channels, bias=authors_code)
         self.conv = nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False)

@@ -1,6 +1,6 @@
 """Efficient channel attention (ECA). Wang et al., CVPR 2020, https://arxiv.org/abs/1910.03151
 
-Each channel is weighed by its nearest neighbours in channel order: a 1-D convolution over the pooled vector, without a
+The gate of a channel is computed from the means of its nearest neighbours in channel order, by a 1-D convolution. There is no
 bottleneck.
 """
 
@@ -11,15 +11,22 @@ import math
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_odd, check_positive
+
+
+def adaptive_kernel_size(channels: int, gamma: float = 2.0, bias: float = 1.0) -> int:
+    """The number of neighbours by the rule of section 3.2: |(log2(C) + bias) / gamma|, an even number made the next odd one."""
+    return int(abs((math.log2(channels) + bias) / gamma)) | 1
+
 
 class ECA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    Authors' code: takes the kernel size as an argument; the paper has a rule for it, which is the default.
+    Authors' code: takes the kernel size as an argument. The paper gives a rule for it, which is the default.
 
     Args:
         channels: C, 1 or more.
-        kernel_size: Neighbours that weigh a channel, odd; 0 takes the paper's rule.
+        kernel_size: Number of neighbours, odd; 0 takes the paper's rule.
         gamma: Slope of the rule, above 0; larger means fewer neighbours. Used with kernel_size 0 only.
         bias: Offset of the rule. Used with kernel_size 0 only.
 
@@ -29,19 +36,15 @@ class ECA(nn.Module):
     Source: paper, section 3.2.
     """
 
+    parameter_formula = "kernel_size or int(abs((log2(C) + bias) / gamma)) | 1"
+
     def __init__(self, channels: int, kernel_size: int = 0, gamma: float = 2.0, bias: float = 1.0):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"ECA: channels must be 1 or more, found {channels}; give the width of the map.")
+        check_positive(self, channels=channels)
         if not gamma > 0:
             raise ValueError(f"ECA: gamma must be above 0, found {gamma}; the paper's is 2.")
-        if kernel_size < 0 or (kernel_size and kernel_size % 2 == 0):
-            raise ValueError(
-                f"ECA: kernel_size must be odd and positive, found {kernel_size}; use {max(kernel_size, 0) + 1}, "
-                "or 0 for the paper's rule."
-            )
-        rule = int(abs((math.log2(channels) + bias) / gamma)) | 1  # an even number becomes the next odd one
-        kernel_size = kernel_size or rule
+        kernel_size = kernel_size or adaptive_kernel_size(channels, gamma, bias)
+        check_odd(self, kernel_size, f"use {max(kernel_size, 0) + 1}, or 0 for the paper's rule")
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive, group_width
+
 
 class EMANoCross(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, H, W) in (0, 1).
@@ -23,21 +25,12 @@ class EMANoCross(nn.Module):
     Source: paper, section 3 and Table 3. Parameters as in EMA.
     """
 
+    parameter_formula = "10 * k**2 + 4 * k; k = C // factor"
+
     def __init__(self, channels: int, factor: int = 32):
         super().__init__()
-        if channels < 1 or factor < 1:
-            raise ValueError(
-                f"EMANoCross: channels and factor must be 1 or more, found {channels} and {factor}; factor is usually 32."
-            )
-        if channels % factor:
-            fits = [n for n in range(1, channels + 1) if channels % n == 0]
-            near = [*[n for n in fits if n < factor][-1:], *[n for n in fits if n > factor][:1]]
-            nearest = "factors that fit are" if near[1:] else "factor that fits is"
-            raise ValueError(
-                f"EMANoCross: {channels} channels cannot be split into {factor} groups; "
-                f"the nearest {nearest} {' and '.join(map(str, near))}."
-            )
-        k = channels // factor
+        check_positive(self, "factor is usually 32", channels=channels, factor=factor)
+        k = group_width(self, channels, factor, "factor")
         self.conv1x1 = nn.Conv2d(k, k, 1)
         self.gn = nn.GroupNorm(k, k)
         self.conv3x3 = nn.Conv2d(k, k, 3, padding=1)
@@ -48,7 +41,7 @@ class EMANoCross(nn.Module):
         pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
         rows, columns = self.conv1x1(pooled).sigmoid().to(x.dtype).split([height, width], 2)
         gated = groups * rows * columns.transpose(2, 3)
-        # torch.group_norm: the module's call refuses a 1 x 1 map, where the result is the bias.
+        # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
         normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)
         gate = (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype)
         return (groups * gate).view(x.shape)

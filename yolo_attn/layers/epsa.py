@@ -1,8 +1,8 @@
 """Pyramid squeeze attention (PSA). Zhang et al., ACCV 2022, https://arxiv.org/abs/2105.14447
 
-Four convolutions of growing kernel give a quarter of the channels each; a shared squeeze and excitation weighs their
-channels, and a softmax sets the four scales against one another. Called EPSA after the network, because Ultralytics has
-another module named PSA. In EPSANet it stands in place of the 3x3 convolution of a bottleneck.
+Four convolutions of growing kernel size, the scales, give a quarter of the channels each. A shared squeeze and excitation gives a gate
+for each of their channels, which a softmax over the scales normalises. The layer is named after the network, as Ultralytics has
+another module named PSA. In EPSANet it replaces the 3x3 convolution of a bottleneck.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import bottleneck_width, check_multiple, check_positive
 
 KERNELS, GROUPS = (3, 5, 7, 9), (1, 4, 8, 16)
 
@@ -20,7 +22,7 @@ class EPSA(nn.Module):
     Args:
         channels: C, a multiple of 64: the last convolution has 16 groups on C / 4 channels.
         reduction: C / 4 / reduction channels in the bottleneck, 1 to C / 4.
-        stride: Of the convolutions, for use in place of one; only 1 keeps height and width.
+        stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
 
     Raises:
         ValueError: channels is not a multiple of 64, or another argument is out of range.
@@ -28,29 +30,22 @@ class EPSA(nn.Module):
     Source: paper, equations 4 to 10.
     """
 
+    parameter_formula = "423 * C * k // 16 + 2 * k * m + k + m; k = C // 4; m = k // reduction"
+    no_gate = "convolves channels"
+
     def __init__(self, channels: int, reduction: int = 16, stride: int = 1):
         super().__init__()
         step = len(KERNELS) * GROUPS[-1]
-        if channels < 1 or channels % step:
-            below = channels // step * step
-            near = [width for width in (below, below + step) if width > 0]
-            raise ValueError(
-                f"EPSA: {channels} channels are not a multiple of {step}; "
-                f"the nearest that {'fit are' if near[1:] else 'fits is'} {' and '.join(map(str, near))}."
-            )
+        check_multiple(self, channels, step, f"are not a multiple of {step}")
         k = channels // len(KERNELS)
-        if not 1 <= reduction <= k:
-            raise ValueError(
-                f"EPSA: reduction {reduction} leaves no bottleneck in {k} channels; it must be from 1 to {k}."
-            )
-        if stride < 1:
-            raise ValueError(f"EPSA: stride must be 1 or more, found {stride}; 1 keeps height and width.")
+        width = bottleneck_width(self, k, reduction, advice="")
+        check_positive(self, "1 keeps height and width", stride=stride)
         self.convs = nn.ModuleList(
             nn.Conv2d(channels, k, size, stride, size // 2, groups=groups, bias=False)
             for size, groups in zip(KERNELS, GROUPS, strict=True)
         )
-        self.squeeze = nn.Linear(k, k // reduction)
-        self.expand = nn.Linear(k // reduction, k)
+        self.squeeze = nn.Linear(k, width)
+        self.expand = nn.Linear(width, k)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         scales = torch.stack([conv(x) for conv in self.convs], 1)  # (B, 4, C / 4, H, W)

@@ -1,7 +1,7 @@
 """Global attention mechanism (GAM). Liu et al., 2021, https://arxiv.org/abs/2112.05561
 
-Nothing is pooled: a bottleneck over the channels of every pixel, then two wide convolutions, each give a gate for every
-element.
+Nothing is pooled. A bottleneck over the channels of each pixel gives a gate for every element, then two 7x7 convolutions give
+another.
 """
 
 from __future__ import annotations
@@ -12,43 +12,41 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from yolo_attn.layers._checks import bottleneck_width, check_positive
+
 
 class GAM(nn.Module):
     """x (B, C, H, W) -> x * channel gate * pixel gate, both (B, C, H, W) and in (0, 1).
 
     Authors' code: has reduction 4, biases in the convolutions, a BatchNorm behind the second one, and no sigmoid on the
-    channel gate. The form here is the one that the paper's parameter counts contain.
+    channel gate. The form here agrees with the parameter counts of the paper.
 
     Args:
         channels: C, a multiple of groups.
         reduction: C / reduction channels in both bottlenecks, 1 to C.
-        groups: Of both convolutions, with a channel shuffle between them if above 1; 4 in the paper's "gc".
-        by_channel: Use the channel gate.
-        by_pixel: Use the pixel gate.
+        groups: Number of groups of both convolutions; above 1, a channel shuffle stands between them. 4 in the paper's "gc".
+        by_channel: Multiply by the channel gate.
+        by_pixel: Multiply by the pixel gate.
 
     Raises:
         ValueError: channels below 1, reduction outside 1 to C, no gate, or widths that do not split into the groups.
 
-    Source: paper, equations 1 and 2. The paper permutes the map for its linear layers; a 1x1 convolution
-    is the same without the copies.
+    Source: paper, equations 1 and 2. The paper permutes the feature map for its linear layers; a 1x1
+    convolution is the same without the copies.
     """
+
+    parameter_formula = (
+        "by_channel * (2 * C * m + m + C) + by_pixel * (98 * C * m // groups + 2 * m); m = C // reduction"
+    )
 
     def __init__(
         self, channels: int, reduction: int = 16, groups: int = 1, by_channel: bool = True, by_pixel: bool = True
     ):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"GAM: channels and groups must be 1 or more, found {channels} and {groups}; groups is 1 or 4."
-            )
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"GAM: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
+        check_positive(self, "groups is 1 or 4", channels=channels, groups=groups)
+        width = bottleneck_width(self, channels, reduction)
         if not (by_channel or by_pixel):
             raise ValueError("GAM: by_channel and by_pixel are both False, which leaves no gate; use at least one.")
-        width = channels // reduction
         if channels % groups or width % groups:
             fits = [n for n in range(1, groups) if math.gcd(channels, width) % n == 0]
             raise ValueError(

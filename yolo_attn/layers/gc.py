@@ -1,6 +1,6 @@
 """Global context block (GC) of GCNet. Cao et al., ICCV Workshops 2019, https://arxiv.org/abs/1904.11492
 
-A softmax over all pixels picks what is summed to one context vector; a bottleneck of it is added to every pixel.
+A softmax over all pixels weighs their sum, the context vector. A bottleneck transforms it, and the result is added to every pixel.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import bottleneck_width, check_positive
 
 
 class GC(nn.Module):
@@ -23,16 +25,13 @@ class GC(nn.Module):
     Source: paper, equation 5.
     """
 
+    parameter_formula = "2 * C * m + 2 * C + 3 * m + 1; m = C // reduction"
+    no_gate = "adds to channels"
+
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"GC: channels must be 1 or more, found {channels}; give the width of the map.")
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"GC: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        width = channels // reduction
+        check_positive(self, channels=channels)
+        width = bottleneck_width(self, channels, reduction)
         self.score = nn.Linear(channels, 1)
         self.squeeze = nn.Linear(channels, width)
         self.norm = nn.GroupNorm(1, width)  # on one pixel: the paper's LayerNorm([width, 1, 1])

@@ -1,7 +1,7 @@
 """Normalisation-based attention (NAM). Liu et al., 2021, https://arxiv.org/abs/2111.12419
 
-The scale that a BatchNorm learns for a channel tells how much the channel varies; its share in the sum of all scales
-weighs the channel's normalised pixels.
+The scale that a BatchNorm learns for a channel says how much the channel varies. Its share in the sum of all scales weighs the
+normalised pixels of the channel, and their sigmoid is the gate.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import check_positive
 
 
 class NAM(nn.Module):
@@ -18,7 +20,7 @@ class NAM(nn.Module):
 
     Args:
         channels: C, 1 or more.
-        authors_code: Take the share as a constant in the backward, as in the released code. The output is the same.
+        authors_code: Treat the share as a constant in the backward, as in the released code. The output is the same.
 
     Raises:
         ValueError: channels below 1.
@@ -26,10 +28,11 @@ class NAM(nn.Module):
     Source: paper, equations 1 and 2.
     """
 
+    parameter_formula = "2 * C"
+
     def __init__(self, channels: int, authors_code: bool = False):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"NAM: channels must be 1 or more, found {channels}; give the width of the map.")
+        check_positive(self, channels=channels)
         self.norm = nn.BatchNorm2d(channels)
         self.authors_code = authors_code
 

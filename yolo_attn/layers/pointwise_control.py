@@ -1,8 +1,8 @@
 """A plain 1x1 convolution with the parameters of an attention layer. 1x1: Lin et al., ICLR 2014, https://arxiv.org/abs/1312.4400
 
-The control of an ablation: what the same number of parameters gives in the same place without attention. A layer with P
+The control of an ablation: it shows what as many parameters in the same place gain without attention. A layer with P
 parameters is matched by one convolution over the first m = round(sqrt(P)) channels, which has m * m weights and no
-bias; the other channels pass. Matching in this way rather than by a bottleneck reaches small P as well (ECA has 5).
+bias; the other channels pass unchanged. A bottleneck could not match a small P (ECA has 5).
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ import math
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import single_source_layer
+
 
 class PointwiseControl(nn.Module):
     """x (B, C, H, W) -> (B, C, H, W): a 1x1 convolution of the first m channels, the rest as they are.
 
     Args:
-        channels: C.
-        layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single map.
-        arguments: Its hyper-parameters.
+        channels: C, as the layer requires.
+        layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single feature map.
+        arguments: Hyper-parameters of that layer.
 
     Raises:
         ValueError: There is no such layer, or it refuses its arguments.
@@ -28,21 +30,13 @@ class PointwiseControl(nn.Module):
     activation, no shortcut, so that nothing but the mixing of channels is added.
     """
 
+    parameter_formula = "m**2; m = min(C, max(1, round(sqrt(P)))); P = parameters of the layer"
+    no_gate = "mixes channels"
+
     def __init__(self, channels: int, layer: str = "EMA", *arguments: int | float | bool | str):
         super().__init__()
-        from yolo_attn.layers import LAYERS  # which lists this class
-
-        single = [
-            name
-            for name, known in LAYERS.items()
-            if not getattr(known, "multi_source", False) and known is not PointwiseControl
-        ]
-        if layer not in single:
-            raise ValueError(
-                f"PointwiseControl: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}"
-            )
-        with torch.device("meta"):  # counted, not kept: no memory, and no number drawn from the generator
-            matched = LAYERS[layer](channels, *arguments)
+        with torch.device("meta"):  # only counted: it takes no memory and draws no random numbers
+            matched = single_source_layer(self, layer)(channels, *arguments)
         parameters = sum(parameter.numel() for parameter in matched.parameters())
         self.mixed = min(channels, max(1, round(math.sqrt(parameters))))
         self.conv = nn.Conv2d(self.mixed, self.mixed, 1, bias=False)

@@ -1,8 +1,8 @@
 """Another layer behind a gain that starts at 0. Bachlechner et al., UAI 2021, https://arxiv.org/abs/2003.04887, equation 3
 
-A sigmoid gate about halves the features at the start, so weights that were pretrained without the layer are worth little in the
-first epochs. Behind this gain the network starts as the one that the weights come from, bit for bit, and learns how
-much of the layer it wants. The papers of the layers do not do this.
+A sigmoid gate about halves the features at first, so weights that were pretrained without the layer help little in the first
+epochs. With this gain the network starts as the network that the weights come from, bit for bit, and learns how much of
+the layer to use. The papers of the layers do not do this.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import single_source_layer
+
 
 class ReZero(nn.Module):
     """x (B, C, H, W) -> x + gain * (layer(x) - x), gain (1,) starts at 0: the identity.
 
     Args:
-        channels: C.
-        layer: Name of the layer, one of LAYERS that reads a single map.
-        arguments: Its hyper-parameters.
+        channels: C, as the layer requires.
+        layer: Name of the layer, one of LAYERS that reads a single feature map.
+        arguments: Hyper-parameters of that layer.
 
     Raises:
         ValueError: There is no such layer, or it refuses its arguments.
@@ -25,18 +27,11 @@ class ReZero(nn.Module):
     The gradient of the layer's own parameters is 0 in the first step, in which only the gain moves.
     """
 
+    parameter_formula = "P + 1; P = parameters of the layer"
+
     def __init__(self, channels: int, layer: str = "EMA", *arguments: int | float | bool | str):
         super().__init__()
-        from yolo_attn.layers import LAYERS  # which lists this class
-
-        single = [
-            name for name, known in LAYERS.items() if not getattr(known, "multi_source", False) and known is not ReZero
-        ]
-        if layer not in single:
-            raise ValueError(
-                f"ReZero: there is no layer {layer!r} that reads a single map; known are {', '.join(single)}"
-            )
-        self.layer = LAYERS[layer](channels, *arguments)
+        self.layer = single_source_layer(self, layer)(channels, *arguments)
         self.gain = nn.Parameter(torch.zeros(1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,6 +1,6 @@
 """Shuffle attention (SA). Zhang and Yang, ICASSP 2021, https://arxiv.org/abs/2102.00240
 
-In every group one half of the channels is gated by its mean, the other by its own normalised pixels; a channel shuffle
+In each group one half of the channels is gated by its means, the other by its normalised pixels; a channel shuffle
 then mixes the halves. The weights are shared by all groups.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+
+from yolo_attn.layers._checks import check_positive, group_width
 
 
 class SA(nn.Module):
@@ -23,23 +25,15 @@ class SA(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "6 * k; k = C // (2 * groups)"
+    no_gate = "shuffles channels"
+
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"SA: channels and groups must be 1 or more, found {channels} and {groups}; groups is usually 64."
-            )
+        check_positive(self, "groups is usually 64", channels=channels, groups=groups)
         if channels % 2:
             raise ValueError(f"SA: {channels} channels cannot be split into halves; give an even number of channels.")
-        if channels % (2 * groups):
-            fits = [n for n in range(1, channels // 2 + 1) if channels % (2 * n) == 0]
-            near = [*[n for n in fits if n < groups][-1:], *[n for n in fits if n > groups][:1]]
-            nearest = "numbers that fit are" if near[1:] else "number that fits is"
-            raise ValueError(
-                f"SA: {channels} channels cannot be split into {groups} groups of two halves; "
-                f"the nearest {nearest} {' and '.join(map(str, near))}."
-            )
-        k = channels // (2 * groups)
+        k = group_width(self, channels, groups, halves=True)
         self.channel_weight = nn.Parameter(torch.zeros(k, 1, 1))
         self.channel_bias = nn.Parameter(torch.ones(k, 1, 1))
         self.pixel_weight = nn.Parameter(torch.zeros(k, 1, 1))
@@ -52,7 +46,7 @@ class SA(nn.Module):
         by_channel, by_pixel = x.reshape(-1, 2 * k, height, width).split(k, 1)  # (B * groups, k, H, W) each
         pooled = by_channel.mean((2, 3), keepdim=True)
         channel_gate = (self.channel_weight * pooled + self.channel_bias).sigmoid()
-        # torch.group_norm: the module's call refuses a 1 x 1 map, where the result is the bias.
+        # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
         normalised = torch.group_norm(by_pixel, k, self.norm.weight, self.norm.bias, self.norm.eps)
         pixel_gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid()
         halves = torch.cat([by_channel * channel_gate.to(x.dtype), by_pixel * pixel_gate.to(x.dtype)], 1)

@@ -1,6 +1,6 @@
 """Squeeze-and-excitation (SE). Hu et al., CVPR 2018, https://arxiv.org/abs/1709.01507
 
-Each channel is weighed by what a bottleneck of two matrices makes of the means of all channels.
+The gates of all channels are computed from the means of all channels, by two matrices with a bottleneck between them.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._checks import bottleneck_width, check_positive
 
 
 class SE(nn.Module):
@@ -23,21 +25,19 @@ class SE(nn.Module):
     Source: paper, equations 2 to 4; the bottleneck has no biases, as in the authors' code.
     """
 
+    parameter_formula = "2 * C * m; m = C // reduction"
+
     def __init__(self, channels: int, reduction: int = 16):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"SE: channels must be 1 or more, found {channels}; give the width of the map.")
-        if not 1 <= reduction <= channels:
-            raise ValueError(
-                f"SE: reduction {reduction} leaves no bottleneck in {channels} channels; "
-                f"it must be from 1 to {channels}, usually 16."
-            )
-        width = channels // reduction
+        check_positive(self, channels=channels)
+        width = bottleneck_width(self, channels, reduction)
         self.squeeze = nn.Linear(channels, width, bias=False)
         self.expand = nn.Linear(width, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.is_grad_enabled() and not torch.jit.is_tracing():  # the backward of a sum is a view, of a mean a map
+        if (
+            torch.is_grad_enabled() and not torch.jit.is_tracing()
+        ):  # the backward of a sum is a view, that of a mean a new feature map
             pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
         else:
             pooled = x.mean((2, 3))  # (B, C)

@@ -1,6 +1,7 @@
 """Spatial group-wise enhance (SGE). Li et al., 2019, https://arxiv.org/abs/1905.09646
 
-In every group of channels a pixel is weighed by how much more than the average pixel it resembles the group's mean.
+In each group of channels the gate of a pixel is high where the pixel resembles the mean of the group more than the average
+pixel does.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from yolo_attn.layers._checks import check_positive, group_width
+
 
 class SGE(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, groups, 1, H, W) in (0, 1) on x as (B, groups, C / groups, H, W).
 
-    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
-    mean, as in the paper.
+    Authors' code: divides the sum of squares by H * W - 1, which is 0 for a single pixel. Here it is divided by H * W, as in the
+    paper.
 
     Args:
         channels: C, a multiple of groups.
@@ -25,20 +28,12 @@ class SGE(nn.Module):
     Source: paper, equations 1 to 5.
     """
 
+    parameter_formula = "2 * groups"
+
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
-        if channels < 1 or groups < 1:
-            raise ValueError(
-                f"SGE: channels and groups must be 1 or more, found {channels} and {groups}; groups is usually 64."
-            )
-        if channels % groups:
-            fits = [n for n in range(1, channels + 1) if channels % n == 0]
-            near = [*[n for n in fits if n < groups][-1:], *[n for n in fits if n > groups][:1]]
-            nearest = "numbers that fit are" if near[1:] else "number that fits is"
-            raise ValueError(
-                f"SGE: {channels} channels cannot be split into {groups} groups; "
-                f"the nearest {nearest} {' and '.join(map(str, near))}."
-            )
+        check_positive(self, "groups is usually 64", channels=channels, groups=groups)
+        group_width(self, channels, groups)
         self.channels, self.groups = channels, groups
         self.weight = nn.Parameter(torch.zeros(groups, 1))
         self.bias = nn.Parameter(torch.ones(groups, 1))
@@ -48,11 +43,11 @@ class SGE(nn.Module):
         k, wide = self.channels // self.groups, torch.promote_types(x.dtype, torch.float32)
         folded = x.reshape(-1, k, height, width).flatten(2)  # (B * groups, k, H * W)
         mean = folded.mean(2).to(wide)
-        # Standardising divides the length of the mean out again; along the unit vector halves do not overflow.
+        # Standardising cancels the length of the mean. Projected on its unit vector, half precision does not overflow.
         length = torch.linalg.vector_norm(mean, dim=1).clamp(min=1e-12)[:, None, None]
         similarity = torch.bmm((mean[:, None] / length).to(x.dtype), folded)  # (B * groups, 1, H * W)
         centred = similarity - similarity.mean(2, keepdim=True)
-        # A norm: on a constant map, the root of a mean square has no gradient.
+        # A norm, as the root of a mean square has no gradient where all values are equal.
         size = torch.ones_like(length) * height * width
         deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)

@@ -1,20 +1,22 @@
 """Style-based recalibration module (SRM). Lee et al., ICCV 2019, https://arxiv.org/abs/1903.10829
 
-Each channel is weighed by its own mean and standard deviation over the map; channels do not see each other.
+The gate of a channel is computed from its own mean and standard deviation; the other channels do not contribute.
 """
 
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import nn
+
+from yolo_attn.layers._batch_norm import pooled_batch_norm
+from yolo_attn.layers._checks import check_positive
 
 
 class SRM(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, C, 1, 1) in (0, 1).
 
-    Authors' code: divides the squares by H * W - 1, which a map of one pixel does not allow. The variance here is their
-    mean, as in the paper; the code's epsilon under the root is kept.
+    Authors' code: divides the sum of squares by H * W - 1, which is 0 for a single pixel. Here it is divided by H * W, as in the
+    paper. The epsilon under the root is that of the code.
 
     Args:
         channels: C, 1 or more.
@@ -25,23 +27,21 @@ class SRM(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "4 * C"
+
     def __init__(self, channels: int):
         super().__init__()
-        if channels < 1:
-            raise ValueError(f"SRM: channels must be 1 or more, found {channels}; give the width of the map.")
+        check_positive(self, channels=channels)
         self.weight = nn.Parameter(torch.zeros(channels, 2))  # of the mean and of the deviation
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        mean, norm = x.mean((2, 3)), self.norm  # (B, C)
+        mean = x.mean((2, 3))  # (B, C)
         # var() is many times slower on a CPU. The deviations sum to 0: no gradient goes through this mean.
         centred = (x - mean.detach()[:, :, None, None]).flatten(2)
         wide = torch.promote_types(x.dtype, torch.float32)  # sums over H * W overflow in half precision
         variance = torch.linalg.vector_norm(centred, dim=2, dtype=wide).square() / x.shape[2] / x.shape[3]
         style = torch.stack([mean, (variance + 1e-5).sqrt().to(x.dtype)], 2)  # (B, C, 2)
         score = (style * self.weight).sum(2)
-        if self.training and len(x) == 1:  # one image has no statistics over the batch: the running ones stand in
-            score = F.batch_norm(score, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps)
-        else:
-            score = norm(score)
+        score = pooled_batch_norm(self.norm, score)
         return x * score.sigmoid().to(x.dtype)[:, :, None, None]

@@ -1,14 +1,16 @@
 """Triplet attention (TAM). Misra et al., WACV 2021, https://arxiv.org/abs/2010.03045
 
-For each of the axes C, H and W the map is reduced over it to its maximum and mean, and a convolution over the other two
-axes gives a gate. The paper rotates the map so that one code serves all three; here only the reduced maps are turned,
-and the three gates are averaged before the map is multiplied once.
+For each of the axes C, H and W the feature map is reduced over it to its maximum and mean, and a convolution over the other two
+axes gives a gate. The paper rotates the feature map so that one code serves all three; here only what is reduced is rotated,
+and the three gates are averaged before one multiplication.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import nn
+
+from yolo_attn.layers._checks import check_odd, check_positive
 
 
 class TripletAttention(nn.Module):
@@ -24,16 +26,12 @@ class TripletAttention(nn.Module):
     Source: paper, section 3.
     """
 
+    parameter_formula = "3 * (2 * kernel_size**2 + 2)"
+
     def __init__(self, channels: int, kernel_size: int = 7):
         super().__init__()
-        if channels < 1:
-            raise ValueError(
-                f"TripletAttention: channels must be 1 or more, found {channels}; give the width of the map."
-            )
-        if kernel_size < 1 or kernel_size % 2 == 0:
-            raise ValueError(
-                f"TripletAttention: kernel_size must be odd and positive, found {kernel_size}; the paper's is 7."
-            )
+        check_positive(self, channels=channels)
+        check_odd(self, kernel_size)
         self.over_channels, self.over_rows, self.over_columns = (
             nn.Sequential(nn.Conv2d(2, 1, kernel_size, padding=kernel_size // 2, bias=False), nn.BatchNorm2d(1))
             for _ in range(3)

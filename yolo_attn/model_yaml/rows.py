@@ -1,23 +1,46 @@
-"""Put layers into a model YAML and take them out again, with every reference to a later row kept right.
+"""The rows of a model YAML, each with its place in the text, so that an edit touches nothing but what it must.
 
-The text is edited where the numbers stand, so that the rest of a file stays as its author wrote it.
+Every way of writing lists is read: a row a line, rows over several lines, one item a line as `yaml.safe_dump` writes them, JSON.
 """
 
-import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import yaml
 
-from yolo_attn.layers import LAYERS
+from yolo_attn.model_yaml import document
 
-SCALED_NAME = re.compile(r"^(yolo(?:e-)?v?\d+)([nslmx])")  # yolov5s-ema.yaml means yolov5-ema.yaml at scale s
-POOLING = ("SPPF", "SPP", "SPPELAN")
-AFTER_STAGES = (*POOLING, "PSA", "C2PSA", "C2fPSA")  # what a backbone may have behind its last stage of convolutions
-ROW_LINE = re.compile(r"(?P<head>\s*-\s*\[\s*)(?P<sources>-?\d+|\[[^\]]*\])(?P<rest>[^#]*)(?P<comment>#.*)?")
+RULE = "a row is written `- [from, number, module, arguments]`"
+SOURCE = re.compile(r"0|-?[1-9][0-9]*")
+COMMENT = re.compile(r"[ \t]*,?[ \t]*(#[^\r\n]*)")
 # "# 9", "# 3-P3/8", "# 17 (P3/8-small)", "# F4 (15), pan_blocks" name their row; "# cat head P4" and "# 5 stages" do not.
-ROW_NUMBER = re.compile(r"(?<=^#)\s?\d+(?=\s*$|\s*[-(,]|\s+input_proj)|(?<=\()\d+(?=\))")
+ROW_NUMBER = re.compile(r"^#\s?(0|[1-9][0-9]*)(?=\s*$|\s*[-(,]|\s+input_proj)|(?<=\()(0|[1-9][0-9]*)(?=\))")
+
+Span = tuple[int, int]  # positions in the text: first character, one past the last
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where the parts of a row stand in the text.
+
+    Attributes:
+        row: From its dash, or its bracket where the section has no dashes, to the end of its last value.
+        has_dash: Whether the section is written with a dash before each row.
+        sources: Each source.
+        module: The module's name.
+        args: The list of arguments.
+        each_arg: Each argument.
+        number: The row number that the comment behind the row names, None where it names none.
+    """
+
+    row: Span
+    has_dash: bool
+    sources: tuple[Span, ...]
+    module: Span
+    args: Span
+    each_arg: tuple[Span, ...]
+    number: Span | None
 
 
 @dataclass(frozen=True)
@@ -31,7 +54,9 @@ class Row:
         module: Name of the module.
         args: Its arguments as written.
         section: "backbone" or "head".
-        line: Number of its line in the text, from 0.
+        line: Number of its first line in the text, from 0.
+        comment_number: The row number that the comment behind the row names, None where it names none.
+        at: Where its parts stand in the text.
     """
 
     index: int
@@ -41,6 +66,8 @@ class Row:
     args: list
     section: str
     line: int
+    comment_number: int | None
+    at: Positions
 
     @property
     def references(self) -> list[int]:
@@ -54,171 +81,98 @@ class Row:
 
 
 def parse(text: str) -> list[Row]:
-    """The rows of a model YAML.
+    """The rows of a model YAML, the backbone's first.
 
     Raises:
-        ValueError: The text is no model YAML, or one of its rows is not `- [from, number, module, arguments]` on one line.
+        ValueError: The text is no model YAML, or a row is not `[from, number, module, arguments]`; the message names the line.
     """
-    try:
-        model, root = yaml.safe_load(text), yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError as error:
-        raise ValueError(f"not a YAML file: {error}") from error
-    if not isinstance(model, dict) or not all(isinstance(model.get(part), list) for part in ("backbone", "head")):
-        raise ValueError("not a model YAML: it needs a list named backbone and a list named head")
-    rows, lines = [], text.splitlines()
-    for name, section in root.value:
-        if name.value not in ("backbone", "head"):
-            continue
-        for node, values in zip(section.value, model[name.value], strict=True):
-            line = node.start_mark.line
-            one_line = node.end_mark.line == line and ROW_LINE.fullmatch(lines[line])
-            if not (isinstance(values, list) and len(values) == 4 and one_line):
-                raise ValueError(
-                    f"line {line + 1}: a row is written `- [from, number, module, arguments]`; found {lines[line].strip()}"
-                )
-            rows.append(Row(len(rows), *values, section=name.value, line=line))
+    data, nodes = document.load(text)
+    if not data["head"]:
+        raise ValueError("the head has no row; its last row makes the model's output")
+    rows: list[Row] = []
+    for section in document.SECTIONS:
+        end = nodes[section].start_mark.index
+        for node, values in zip(nodes[section].value, data[section], strict=True):
+            row = _row(text, len(rows), section, not nodes[section].flow_style, node, values, end)
+            rows.append(row)
+            end = row.at.row[1]
     return rows
 
 
-def suggestion(name: str) -> str:
-    """How an error about an unknown layer name ends, if one of ours is close to it."""
-    ours = {known.upper(): known for known in LAYERS}
-    close = difflib.get_close_matches(name.upper(), ours, n=1)
-    return f"; did you mean {ours[close[0]]}?" if close else ""
-
-
-def places(text: str, role: str | int) -> list[int]:
-    """The rows behind which a layer goes.
-
-    Args:
-        text: A model YAML.
-        role: `backbone-end` (the last stage, before any pooling pyramid), `sppf` (the pooling pyramid), `stages` (each level of the
-            backbone that the neck uses), `neck` (each map that enters the head), or the index of a row.
-
-    Raises:
-        ValueError: The model has no row of that role.
-    """
-    rows = parse(text)
-    backbone = [row for row in rows if row.section == "backbone"]
-    if str(role).isdigit():
-        found = [int(role)] if int(role) < len(rows) - 1 else []
-    elif role == "backbone-end":
-        found = [row.index for row in backbone if row.module not in AFTER_STAGES][-1:]
-    elif role == "sppf":
-        found = [row.index for row in rows if row.module in POOLING]
-    elif role == "stages":
-        read = {source for row in rows if row.section == "head" for source in row.sources}
-        found = [row.index for row in backbone if row.index in read]
-    elif role == "neck":
-        found = sorted(set(rows[-1].sources))
-    else:
-        raise ValueError(f"no place {role!r}; write backbone-end, sppf, stages, neck, or the index of a row")
-    if not found:
-        raise ValueError(f"this model has no {role}: its rows are 0 to {len(rows) - 1}, the last of which is the head")
-    return found
-
-
-def insert(text: str, after: int, layer: str, args: Sequence = ()) -> str:
-    """The model with one more row. What read row `after` reads the new row instead, which reads row `after`.
-
-    Args:
-        text: A model YAML.
-        after: Index of the row whose output the layer gets; not the last row, which is the head.
-        layer: Name of the layer.
-        args: Its hyper-parameters.
-
-    Raises:
-        ValueError: There is no such row, or it is the last.
-    """
-    rows = parse(text)
-    if not 0 <= after < len(rows) - 1:
-        raise ValueError(
-            f"row {after} cannot be followed by a layer; write 0 to {len(rows) - 2}, the last row is the head"
-        )
-    new = after + 1
-    lines = _renumbered(
-        text,
-        rows,
-        index=lambda row: row + (row > after),
-        source=lambda row: new if row == after else row + (row > after),
-    )
-    line = lines[rows[after].line]
-    indent = line[: line.index("-")]
-    written = ", ".join(str(value) for value in args)
-    lines.insert(rows[after].line + 1, f"{indent}- [-1, 1, {layer}, [{written}]] # {new}\n")
-    return "".join(lines)
-
-
-def insert_all(text: str, layers: Sequence[str], at: Sequence[str | int]) -> str:
-    """The model with each layer at each place, in the order given.
-
-    Args:
-        text: A model YAML.
-        layers: Names with arguments behind a colon: `EMA`, `EMA:8`, `CBAM:16,7`.
-        at: Roles or indices as for `places`, of the model as it is in `text`.
-
-    Raises:
-        ValueError: A layer is unknown, or the model has no such place.
-    """
-    chosen = []
-    for layer in layers:
-        name, _, args = layer.partition(":")
-        if name not in LAYERS:
-            raise ValueError(f"there is no layer {name}{suggestion(name) or '; known are ' + ', '.join(LAYERS)}")
-        chosen.append((name, [part.strip() for part in args.split(",") if part.strip()]))
-    for after in sorted({row for role in at for row in places(text, role)}, reverse=True):
-        for name, args in reversed(chosen):
-            text = insert(text, after, name, args)
-    return text
-
-
-def strip(text: str) -> str:
-    """The model without rows of our layers: what read one reads its source. The inverse of `insert`."""
-    for row in reversed(parse(text)):
-        if row.module in LAYERS:
-            text = _without(text, row.index)
-    return text
-
-
-def _without(text: str, index: int) -> str:
-    rows = parse(text)
-    before = rows[index].sources[0]
-    lines = _renumbered(
-        text,
-        rows,
-        index=lambda row: row - (row > index),
-        source=lambda row: before if row == index else row - (row > index),
-    )
-    del lines[rows[index].line]
-    return "".join(lines)
-
-
-def _renumbered(text: str, rows: list[Row], index: Callable[[int], int], source: Callable[[int], int]) -> list[str]:
-    """The lines of the text with each row moved to `index(row)` and each reference to a row led to `source(row)`."""
-    lines = text.splitlines(keepends=True)
+def wrong_sources(rows: Sequence[Row]) -> Iterator[tuple[Row, int]]:
+    """Each (row, source as written) that is not a row before it; only the first row reads the image."""
     for row in rows:
-        moved = index(row.index)
-        numbers = iter(
-            # The image stays -1 from the first row; a reference that counts back goes on counting back.
-            entry if old < 0 else source(old) if entry >= 0 else source(old) - moved
-            for entry, old in zip(row.references, row.sources, strict=True)
-        )
-        match = ROW_LINE.match(lines[row.line])
-        sources = re.sub(r"-?\d+", lambda _, numbers=numbers: str(next(numbers)), match["sources"])
-        comment = ROW_NUMBER.sub(
-            lambda number, moved=moved: re.sub(r"\d+", str(moved), number[0]), match["comment"] or "", count=1
-        )
-        lines[row.line] = match["head"] + sources + match["rest"] + comment + lines[row.line][match.end() :]
-    return lines
+        for entry, source in zip(row.references, row.sources, strict=True):
+            if source >= row.index or (source < 0 and (row.index > 0 or entry != -1)):
+                yield row, entry
 
 
-def with_default_scale(text: str, scale: str) -> str:
-    """The model with `scale` first in its table of scales, which is the one that Ultralytics takes for a name without letter."""
-    lines = text.splitlines(keepends=True)
-    table = next((number for number, line in enumerate(lines) if line.startswith("scales:")), None)
-    own = table and next((n for n in range(table + 1, len(lines)) if re.match(rf"\s+{scale}\s*:", lines[n])), None)
-    if not own:
-        raise ValueError(f"this model has no scale {scale!r}")
-    first = next(n for n in range(table + 1, own + 1) if re.match(r"\s+\w+\s*:", lines[n]))
-    lines.insert(first, lines.pop(own))
-    return "".join(lines)
+def _row(text: str, index: int, section: str, has_dash: bool, node: yaml.Node, values: object, after: int) -> Row:
+    """One row; `after` is where the row before it ends, or where its section begins."""
+    line = node.start_mark.line
+    place = f"line {line + 1}"
+    if not (isinstance(values, list) and len(values) == 4):
+        written = text[node.start_mark.index : _end(node)]
+        raise ValueError(f"{place}: {RULE}; found {' '.join(written.split()) or 'nothing'}")
+    written, repeats, module, args = values
+    sources, _, name, arguments = node.value
+    if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+        raise ValueError(f"{place}: {RULE}; the number is {repeats!r}, write 1 or more")
+    if not isinstance(module, str) or not isinstance(args, list):
+        raise ValueError(f"{place}: {RULE}; found {module!r} as module and {args!r} as arguments")
+    entries = sources.value if isinstance(sources, yaml.SequenceNode) else [sources]
+    if not entries:
+        raise ValueError(f"{place}: {module} has no source; write the number of a row, or -1 for the row before")
+    for start, end in map(_span, entries):
+        if not SOURCE.fullmatch(text[start:end]):
+            raise ValueError(f"{place}: the source {text[start:end]} is no row; write a number such as 4 or -1")
+    start, end = _span(node)
+    start = _next_token(text, after) if has_dash else start
+    at = Positions(
+        row=(start, end),
+        has_dash=has_dash,
+        sources=tuple(map(_span, entries)),
+        module=_span(name),
+        args=_span(arguments),
+        each_arg=tuple(map(_span, arguments.value)),
+        number=_comment_number(text, end),
+    )
+    if start < after or (has_dash and text[start] != "-") or not all(start < place < end for place in at.sources[0]):
+        raise ValueError(f"{place}: {module} stands here by an anchor, alias or tag; write the row out")
+    return Row(
+        index=index,
+        written=written,
+        repeats=repeats,
+        module=module,
+        args=args,
+        section=section,
+        line=line,
+        comment_number=int(text[slice(*at.number)]) if at.number else None,
+        at=at,
+    )
+
+
+def _span(node: yaml.Node) -> Span:
+    return node.start_mark.index, _end(node)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the last value of a node ends. The node's own mark stands behind the comments that follow a list with dashes."""
+    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
+        node = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
+    return node.end_mark.index
+
+
+def _next_token(text: str, after: int) -> int:
+    """Where the next thing stands that is no blank and no comment: behind a row, the dash of the next."""
+    blank = re.compile(r"(?:\s|#[^\r\n]*)*").match(text, after)
+    return blank.end() if blank else after
+
+
+def _comment_number(text: str, after: int) -> Span | None:
+    comment = COMMENT.match(text, after)
+    number = ROW_NUMBER.search(comment[1]) if comment else None
+    if not comment or not number:
+        return None
+    start, end = number.span(number.lastindex or 0)
+    return comment.start(1) + start, comment.start(1) + end

@@ -16,7 +16,8 @@ class Classifier(Classify):
 
     def __init__(self, channels: int, classes: int):
         nn.Module.__init__(self)
-        self.conv = nn.Identity()  # the inherited forward calls these four in turn
+        # The inherited forward calls these four in turn.
+        self.conv = nn.Identity()
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.drop = nn.Dropout(0.0)  # `dropout=` of the training command sets it
         self.linear = nn.Linear(channels, classes)

@@ -5,14 +5,22 @@ Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381. Names of parameters
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 from torchvision.models import mobilenetv2
 
-from yolo_attn.networks.registry import Widths, attention
+from yolo_attn.layers import is_multi_source
+from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
-STAGES = (1, 2, 3, 4, 3, 3, 1)  # inverted residuals in each of the seven stages, which follow the stem
-FEATURES = (3, 6, 13, 18)  # the last row of strides 4, 8, 16 and 32; the very last is the 1x1 convolution to 1280
+BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # inverted residuals in each of the seven stages, which follow the stem
+OUTPUTS = (
+    3,
+    6,
+    13,
+    18,
+)  # the last of `features` of strides 4, 8, 16 and 32; the very last is the 1x1 convolution to 1280
 PLACES = ("end", "stages")
 STEMS = ("imagenet", "cifar")
 
@@ -20,9 +28,9 @@ STEMS = ("imagenet", "cifar")
 class InvertedResidual(mobilenetv2.InvertedResidual):
     """x (B, C, H, W) -> (B, out, H / stride, W / stride); the branch ends in a layer, before the shortcut is added."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.attention = None
+        self.attention: nn.Module | None = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         branch = self.conv(x)
@@ -32,22 +40,20 @@ class InvertedResidual(mobilenetv2.InvertedResidual):
 
 
 class MobileNetV2(mobilenetv2.MobileNetV2):
-    """image (B, channels, H, W) -> maps of strides 4, 8, 16 and 32 and of 24, 32, 96 and 1280 channels; CIFAR: strides 1 to 8.
+    """image (B, channels, H, W) -> feature maps of 24, 32, 96 and 1280 channels, strides 4, 8, 16 and 32; CIFAR: strides 1 to 8.
 
     Args:
-        channels: Of the image.
+        channels: Number of channels of the image.
         layer: A name of LAYERS, with its arguments: `EMA(8)`; empty for none.
         place: `end` of each of the 17 inverted residuals, or after each of the seven `stages`.
         stem: `imagenet`, or `cifar`: neither the stem nor the second stage has a stride.
 
     Raises:
-        ValueError: an argument is none of those, or the layer reads several maps.
+        ValueError: An argument is none of those, or the layer reads several feature maps.
     """
 
     def __init__(self, channels: int, layer: str = "", place: str = "end", stem: str = "imagenet"):
-        for name, found, known in (("place", place, PLACES), ("stem", stem, STEMS)):
-            if found not in known:
-                raise ValueError(f"MobileNetV2: there is no {name} {found!r}; write {', '.join(known)}")
+        check_choices("MobileNetV2", place=(place, PLACES), stem=(stem, STEMS))
         super().__init__(block=InvertedResidual)
         del self.classifier
         first = self.features[0]
@@ -57,33 +63,33 @@ class MobileNetV2(mobilenetv2.MobileNetV2):
         if stem == "cifar":
             first[0].stride = (1, 1)
             self.features[2].conv[1][0].stride = (1, 1)
-        self.after = nn.ModuleDict()  # by the number of the row that a layer follows
+        self.after = nn.ModuleDict()  # layers behind stages, by the number of the feature that ends the stage
         if layer:
-            self._place(*attention(layer), place)
+            self._add_attention(*read_layer_call(layer), place)
 
     @staticmethod
-    def out_channels(channels: int, *_) -> Widths:
-        """The widths of the four maps."""
-        return Widths(24, 32, 96, 1280)
+    def stage_widths(*_: object) -> tuple[int, ...]:
+        """Return the channels of the four feature maps, the same for all arguments of a row."""
+        return (24, 32, 96, 1280)
 
-    def _place(self, layer, arguments, place):
-        if getattr(layer, "multi_source", False):
-            raise ValueError(f"MobileNetV2: {layer.__name__} reads several maps; only ResNet gives them")
-        row = 0
-        for count in STAGES:
-            for _ in range(count):
-                row += 1
-                if place == "end":
-                    self.features[row].attention = layer(self.features[row].out_channels, *arguments)
+    def _add_attention(self, layer: type[nn.Module], arguments: list, place: str) -> None:
+        if is_multi_source(layer):
+            raise ValueError(f"MobileNetV2: {layer.__name__} reads several feature maps; only ResNet gives them")
+        last = 0
+        for count in BLOCKS:
+            blocks = self.features[last + 1 : last + 1 + count]
+            last += count
+            for block in blocks if place == "end" else ():
+                block.attention = layer(block.out_channels, *arguments)
             if place == "stages":
-                self.after[str(row)] = layer(self.features[row].out_channels, *arguments)
+                self.after[str(last)] = layer(blocks[-1].out_channels, *arguments)
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
-        maps = []
-        for number, row in enumerate(self.features):
-            x = row(x)
+        outputs = []
+        for number, feature in enumerate(self.features):
+            x = feature(x)
             if str(number) in self.after:
                 x = self.after[str(number)](x)
-            if number in FEATURES:
-                maps.append(x)
-        return maps
+            if number in OUTPUTS:
+                outputs.append(x)
+        return outputs

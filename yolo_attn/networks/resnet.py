@@ -5,12 +5,17 @@ He et al., CVPR 2016, https://arxiv.org/abs/1512.03385. Names of parameters are 
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 from torchvision.models import resnet
 
-from yolo_attn.networks.registry import Widths, attention, takes_stride
+from yolo_attn.layers import is_multi_source
+from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
 PLACES = ("end", "first", "last", "conv", "stages")
@@ -18,51 +23,56 @@ STEMS = ("imagenet", "cifar", "strided")
 REGIONS = ("own", "previous", "stage", "stages")
 
 
-class _Attended:
-    """A residual block whose branch ends in a layer, before the shortcut is added."""
+class _AttentionBlock:
+    """A residual block whose branch ends in an attention layer, before the shortcut is added."""
 
-    def __init__(self, *args, **kwargs):
+    downsample: Any  # torchvision's: a module or None
+
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.attention = None
+        self.attention: Any = None
 
-    def forward(self, x: torch.Tensor, earlier: list[torch.Tensor] = ()) -> torch.Tensor:
+    def _branch(self, x: torch.Tensor) -> torch.Tensor:
+        raise NotImplementedError
+
+    def forward(self, x: torch.Tensor, earlier: Sequence[torch.Tensor] = ()) -> torch.Tensor:
         branch = self._branch(x)
         if self.attention is not None:
-            branch = self.attention([branch, *earlier] if _several(self.attention) else branch)
+            branch = self.attention([branch, *earlier] if is_multi_source(type(self.attention)) else branch)
         return F.relu(branch + (x if self.downsample is None else self.downsample(x)))
 
 
-class BasicBlock(_Attended, resnet.BasicBlock):
+class BasicBlock(_AttentionBlock, resnet.BasicBlock):
     """x (B, C, H, W) -> (B, planes, H / stride, W / stride)."""
 
-    def _branch(self, x):
+    def _branch(self, x: torch.Tensor) -> torch.Tensor:
         return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
 
 
-class Bottleneck(_Attended, resnet.Bottleneck):
+class Bottleneck(_AttentionBlock, resnet.Bottleneck):
     """x (B, C, H, W) -> (B, 4 * planes, H / stride, W / stride)."""
 
-    def _branch(self, x):
+    def _branch(self, x: torch.Tensor) -> torch.Tensor:
         return self.bn3(self.conv3(F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))))
 
 
 class ResNet(resnet.ResNet):
-    """image (B, channels, H, W) -> the maps of stages 2 to 5, of strides 4, 8, 16 and 32; with the CIFAR stem 1, 2, 4 and 8.
+    """image (B, channels, H, W) -> feature maps of stages 2 to 5, strides 4, 8, 16 and 32; with the CIFAR stem 1, 2, 4 and 8.
 
     Args:
-        channels: Of the image.
+        channels: Number of channels of the image.
         depth: 18, 34, 50 or 101.
         layer: A name of LAYERS, with its arguments: `EMA(32)`; empty for none.
         place: `end` of every residual block, of the `first` or the `last` block of each stage, instead of the second
             `conv` of every block (the 3x3 of a bottleneck), or after all `stages` but the last.
         stem: `imagenet` (7x7 stride 2, max-pool), `cifar` (3x3 stride 1, no max-pool), or `strided` (no max-pool, its stride is
             taken by the first block of stage 2).
-        region: Which maps a layer of several sources gets beside the branch: none (`own`), the input of the stage (`previous`),
-            the outputs of all blocks of the previous `stage`, or the last of all previous `stages`, nearest first. The stem
-            counts as a stage of one block.
+        region: Feature maps that a layer of several sources gets beside the branch: none (`own`), the input of the stage
+            (`previous`), the outputs of all blocks of the previous `stage`, or the last of all previous `stages`, nearest
+            first. The stem counts as a stage of one block.
 
     Raises:
-        ValueError: an argument is none of those, or the layer does not fit the place.
+        ValueError: An argument is none of those, or the layer does not fit the place.
     """
 
     def __init__(
@@ -74,14 +84,11 @@ class ResNet(resnet.ResNet):
         stem: str = "imagenet",
         region: str = "stage",
     ):
-        for name, found, known in (
-            ("depth", depth, DEPTHS),
-            ("place", place, PLACES),
-            ("stem", stem, STEMS),
-            ("region", region, REGIONS),
-        ):
-            if found not in known:
-                raise ValueError(f"ResNet: there is no {name} {found!r}; write {', '.join(map(str, known))}")
+        check_choices(
+            "ResNet", depth=(depth, DEPTHS), place=(place, PLACES), stem=(stem, STEMS), region=(region, REGIONS)
+        )
+        self.conv1: nn.Conv2d
+        self.layer1: nn.Sequential
         super().__init__(BasicBlock if depth < 50 else Bottleneck, DEPTHS[depth])
         del self.fc, self.avgpool
         if stem == "cifar" or channels != self.conv1.in_channels:
@@ -94,29 +101,31 @@ class ResNet(resnet.ResNet):
             self.inplanes = 64
             self.layer1 = self._make_layer(type(self.layer1[0]), 64, DEPTHS[depth][0], stride=2)
         self.region = region
-        self.after = nn.ModuleList()
+        self.after = nn.ModuleList()  # layers behind the first three stages
         if layer:
-            self._place(*attention(layer), place)
+            self._add_attention(*read_layer_call(layer), place, self.stage_widths(depth))
 
     @staticmethod
-    def out_channels(channels: int, depth: int = 50, *_) -> Widths:
-        """The widths of the four maps."""
-        return Widths(*(planes * (1 if depth < 50 else 4) for planes in (64, 128, 256, 512)))
+    def stage_widths(depth: int = 50, *_: object) -> tuple[int, ...]:
+        """Return the channels of the four feature maps; the arguments are a row's."""
+        return tuple(planes * (1 if depth < 50 else 4) for planes in (64, 128, 256, 512))
 
     @property
     def stages(self) -> list[nn.Sequential]:
         """Stages 2 to 5."""
         return [self.layer1, self.layer2, self.layer3, self.layer4]
 
-    def _place(self, layer, arguments, place):
-        if _several(layer) and place != "first":
+    def _add_attention(self, layer: type[nn.Module], arguments: list, place: str, widths: tuple[int, ...]) -> None:
+        if is_multi_source(layer) and place != "first":
             raise ValueError(
-                f"ResNet: {layer.__name__} reads several maps, which only the place first gives; found {place}"
+                f"ResNet: {layer.__name__} reads several feature maps, which only the place first gives; found {place}"
             )
-        if place == "conv" and not takes_stride(layer):
+        if place == "conv" and "stride" not in inspect.signature(layer).parameters:
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
-        ends, blocks = [self.conv1.out_channels], [self.conv1.out_channels]  # widths of the maps before this stage
-        for stage, width in zip(self.stages, self.out_channels(0, self._depth()).stages, strict=True):
+        block: Any
+        stem = self.conv1.out_channels
+        previous_stages, previous_blocks = [stem], [stem]  # channels of their outputs
+        for stage, width in zip(self.stages, widths, strict=True):
             if place == "stages" and stage is not self.layer4:
                 self.after.append(layer(width, *arguments))
             elif place == "conv":
@@ -124,31 +133,28 @@ class ResNet(resnet.ResNet):
                     block.conv2 = layer(block.conv2.out_channels, *arguments, stride=block.conv2.stride[0])
             elif place != "stages":
                 for block in {"end": stage, "first": stage[:1], "last": stage[-1:]}[place]:
-                    widths = [width, *self._earlier(ends, blocks)] if _several(layer) else width
-                    block.attention = layer(widths, *arguments)
-            ends, blocks = [*ends, width], [width] * len(stage)
+                    sources = [width, *self._in_region(previous_stages, previous_blocks)]
+                    block.attention = layer(sources if is_multi_source(layer) else width, *arguments)
+            previous_stages, previous_blocks = [*previous_stages, width], [width] * len(stage)
 
-    def _depth(self):
-        return 18 if isinstance(self.layer1[0], BasicBlock) else 50  # all that widths depend on
-
-    def _earlier(self, ends, blocks):
-        """What the region takes from the ends of all previous stages and from the blocks of the previous one, in order."""
-        return {"own": [], "previous": ends[-1:], "stage": blocks[::-1], "stages": ends[::-1]}[self.region]
+    def _in_region(self, previous_stages: list, previous_blocks: list) -> list:
+        """Return those of the outputs of the previous stages, and of the blocks of the last of these, that the region covers."""
+        return {
+            "own": [],
+            "previous": previous_stages[-1:],
+            "stage": previous_blocks[::-1],
+            "stages": previous_stages[::-1],
+        }[self.region]
 
     def forward(self, x: torch.Tensor) -> list[torch.Tensor]:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
-        maps, ends, blocks = [], [x], [x]
+        outputs, blocks = [x], [x]  # of the stages, the stem first, and of the blocks of the last one
         for number, stage in enumerate(self.stages):
-            earlier, blocks = self._earlier(ends, blocks), []
+            earlier, blocks = self._in_region(outputs, blocks), []
             for block in stage:
                 x = block(x, () if blocks else earlier)
                 blocks.append(x)
             if number < len(self.after):
                 x = self.after[number](x)
-            ends.append(x)
-            maps.append(x)
-        return maps
-
-
-def _several(layer):
-    return getattr(layer, "multi_source", False)
+            outputs.append(x)
+        return outputs[1:]

@@ -1,198 +1,156 @@
-"""Pretrained weights for a model with other rows: rows are aligned by what they are, then Ultralytics loads by key as always.
+"""Which row of one model plays the role of which row of another.
 
-Ultralytics matches weights by key, and a key begins with the number of its row: one row inserted early, and every later weight is lost
-or, where shapes happen to agree, given to a row of another role. Here the source is presented to the stock `load` with its rows
-at the numbers that they have in the target.
+Ultralytics matches weights by key, and a key begins with the number of its row. One row inserted early, and every later weight is lost or,
+where shapes happen to agree, given to a row of another role. `renumbering.py` uses the pairs found here.
 """
 
-import copy
-from collections.abc import Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
+from functools import partial
+from typing import Any, TypeAlias
 
 import torch
 from torch import nn
 
+from yolo_attn import networks
 from yolo_attn.layers import LAYERS
 
-PROBE = 128  # pixels; a multiple of every stride in use
+PROBE = 128  # height and width in pixels of the image that measures strides; a multiple of every stride in use
+# Ultralytics' models and their rows. torch types every attribute of a module as a tensor or a module, which would fit none of theirs.
+Model: TypeAlias = Any
+
+IMAGE = -1  # the row number that stands for the image
 
 
-@dataclass(frozen=True)
-class Transfer:
-    """What a transfer of weights carried.
-
-    Attributes:
-        matched: (source row, target row) of each row with a counterpart.
-        new: Target rows of our layers without a counterpart.
-        unmatched: Other target rows with parameters and without a counterpart.
-        source_tensors: Tensors of the source.
-        carried_tensors: Those of them that the target took.
-        parameters: Parameters of the target.
-        carried_parameters: Those of them that came from the source.
-    """
-
-    matched: tuple[tuple[int, int], ...]
-    new: tuple[int, ...]
-    unmatched: tuple[int, ...]
-    source_tensors: int
-    carried_tensors: int
-    parameters: int
-    carried_parameters: int
-
-    @property
-    def share(self) -> float:
-        """Share of the target's parameters that came from the source, 0 to 1."""
-        return self.carried_parameters / max(self.parameters, 1)
+def has_rows(model: object) -> bool:
+    """Whether a model was built from a YAML: rows of modules that know their sources (torchvision models are not)."""
+    rows = getattr(model, "model", None)
+    return isinstance(rows, nn.Sequential) and len(rows) > 0 and all(hasattr(row, "f") for row in rows)
 
 
-def agree(source: nn.Module, target: nn.Module) -> bool:
-    """Whether the rows of two models are the same modules in the same order, so that keys tell everything."""
-    return [_kind(row) for row in source.model] == [_kind(row) for row in target.model]
+def is_attention(row: Model) -> bool:
+    """Whether a row is an attention layer, of this package or registered."""
+    return _row_type(row)[0] in LAYERS.values()
 
 
-def _kind(row: nn.Module) -> tuple[type, ...]:
-    """A row's module, a repeated row as its repeats."""
-    return tuple(map(type, row)) if type(row) is nn.Sequential else (type(row),)
+def has_plugin_rows(model: Model) -> bool:
+    """Whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
+    return any(is_attention(row) or _row_type(row)[0].__module__ in networks.MODULES.values() for row in model.model)
 
 
-def _ours(row: nn.Module) -> bool:
-    return _kind(row)[0] in LAYERS.values()
+def same_rows(source: Model, target: Model) -> bool:
+    """Whether the rows of two models are the same modules in the same order, so that their keys agree."""
+    return [_row_type(row) for row in source.model] == [_row_type(row) for row in target.model]
 
 
-def align(source: nn.Module, target: nn.Module) -> list[tuple[int, int]]:
+def _row_type(row: Model) -> tuple[type, ...]:
+    """The class of a row's module, as often as the row repeats it."""
+    return tuple(map(type, row)) if type(row) is nn.Sequential and len(row) else (type(row),)
+
+
+def align(source: Model, target: Model) -> list[tuple[int, int]]:
     """Pairs of (source row, target row) that play the same role.
 
-    Where the models differ in our layers only, the other rows pair off one to one. Otherwise the longest common course
-    of rows is taken: same module, same shapes, same stride. Of our layers, those pair off that are the same class behind paired rows.
+    Where the models differ in attention layers only, the other rows pair off one to one. Otherwise the longest common sequence of rows
+    is taken: same module, same shapes, same stride. Attention layers of one class pair off where they read paired rows.
     """
-    sources, targets = _without_ours(source), _without_ours(target)
-    if _wiring(source, sources) == _wiring(target, targets):
-        pairs = list(zip(sources, targets, strict=True))
+    source_rows, target_rows = _stock_rows(source), _stock_rows(target)
+    if _wiring(source, source_rows) == _wiring(target, target_rows):
+        pairs = list(zip(source_rows, target_rows, strict=True))
     else:
-        one, two = _roles(source, sources), _roles(target, targets)
-        blocks = SequenceMatcher(None, one, two, autojunk=False).get_matching_blocks()
-        pairs = [(sources[block.a + k], targets[block.b + k]) for block in blocks for k in range(block.size)]
-        pairs = [pair for pair in pairs if pair[0] != sources[-1] and pair[1] != targets[-1]]
+        matcher = SequenceMatcher(None, _roles(source, source_rows), _roles(target, target_rows), autojunk=False)
+        pairs = [
+            (source_rows[block.a + k], target_rows[block.b + k])
+            for block in matcher.get_matching_blocks()
+            for k in range(block.size)
+        ]
+        # The head is the last row, whatever its shapes are.
+        pairs = [pair for pair in pairs if pair[0] != source_rows[-1] and pair[1] != target_rows[-1]]
         if _same_task(source.model[-1], target.model[-1]):
-            pairs.append((sources[-1], targets[-1]))
-    return sorted(pairs + _pairs_of_ours(source, target, dict(pairs)))
+            pairs.append((source_rows[-1], target_rows[-1]))
+    return sorted(pairs + _attention_pairs(source, target, dict(pairs)))
 
 
-def _without_ours(model: nn.Module) -> list[int]:
-    return [index for index, row in enumerate(model.model) if not _ours(row)]
+def _stock_rows(model: Model) -> list[int]:
+    return [index for index, row in enumerate(model.model) if not is_attention(row)]
 
 
-def _sources(model: nn.Module, index: int) -> list[int]:
-    """Rows that a row reads, our layers skipped: the nearest rows before them that are not ours."""
-    found = []
-    for entry in _read(model.model[index], index):
-        while entry >= 0 and _ours(model.model[entry]):
-            entry = _read(model.model[entry], entry)[0]
-        found.append(entry)
-    return found
+def _sources(model: Model, index: int) -> list[int]:
+    """The rows that a row reads; in place of an attention layer, the nearest row before it that is none."""
+    sources = []
+    for source in _direct_sources(model.model[index], index):
+        while source != IMAGE and is_attention(model.model[source]):
+            source = _direct_sources(model.model[source], source)[0]
+        sources.append(source)
+    return sources
 
 
-def _read(row: nn.Module, index: int) -> list[int]:
-    """Indices of the rows that a row reads, negative for the image."""
-    return [entry if entry >= 0 else index + entry for entry in (row.f if isinstance(row.f, list) else [row.f])]
+def _direct_sources(row: Model, index: int) -> list[int]:
+    references = row.f if isinstance(row.f, list) else [row.f]
+    return [max(reference if reference >= 0 else index + reference, IMAGE) for reference in references]
 
 
-def _wiring(model: nn.Module, rows: list[int]) -> list:
-    position = {row: number for number, row in enumerate(rows)} | {-1: -1}
-    return [(_kind(model.model[row]), [position[entry] for entry in _sources(model, row)]) for row in rows]
+def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[int]]]:
+    """Of each of these rows its type and its sources, counted among these rows only."""
+    position = {row: number for number, row in enumerate(rows)} | {IMAGE: IMAGE}
+    return [(_row_type(model.model[row]), [position[source] for source in _sources(model, row)]) for row in rows]
 
 
-def _roles(model: nn.Module, rows: list[int]) -> list:
+def _roles(model: Model, rows: list[int]) -> list[tuple]:
+    """Of each of these rows what its counterpart shares: type, shapes of the weights, stride."""
     strides = _strides(model)
-    return [
-        (
-            _kind(model.model[row]),
-            tuple(tuple(value.shape) for value in model.model[row].state_dict().values()),
-            strides[row],
-        )
-        for row in rows
-    ]
+    shapes = [tuple(tuple(value.shape) for value in model.model[row].state_dict().values()) for row in rows]
+    return [(_row_type(model.model[row]), shape, strides[row]) for row, shape in zip(rows, shapes, strict=True)]
 
 
-def _same_task(source: nn.Module, target: nn.Module) -> bool:
+def _same_task(source: Model, target: Model) -> bool:
     return isinstance(source, type(target)) or isinstance(target, type(source))
 
 
-def _pairs_of_ours(source: nn.Module, target: nn.Module, pairs: dict[int, int]) -> list[tuple[int, int]]:
-    def placed(model):
-        return {index: (_kind(row), _sources(model, index)[0]) for index, row in enumerate(model.model) if _ours(row)}
-
-    found, free = [], placed(target)
-    for index, (kind, behind) in placed(source).items():
-        for candidate, (other, place) in free.items():
-            if kind == other and pairs.get(behind) == place:
-                found.append((index, candidate))
-                del free[candidate]
+def _attention_pairs(source: Model, target: Model, pairs: dict[int, int]) -> list[tuple[int, int]]:
+    """Pairs of attention layers of one class whose sources are paired, in the order of the rows."""
+    counterpart = pairs | {IMAGE: IMAGE}
+    free = [index for index, row in enumerate(target.model) if is_attention(row)]
+    attention_pairs = []
+    for index, row in enumerate(source.model):
+        if not is_attention(row):
+            continue
+        expected = [counterpart.get(entry) for entry in _sources(source, index)]
+        for candidate in free:
+            if _row_type(row) == _row_type(target.model[candidate]) and expected == _sources(target, candidate):
+                attention_pairs.append((index, candidate))
+                free.remove(candidate)
                 break
-    return found
+    return attention_pairs
 
 
-def _strides(model: nn.Module) -> list[int | None]:
-    """The stride of each row's output: image height over map height, None where the output is no map."""
-    training, heights = model.training, []
-    model.eval()
+def image_channels(model: Model) -> int:
+    """Channels of the images that a model takes."""
+    return model.yaml.get("channels", model.yaml.get("ch", 3))  # "ch" up to Ultralytics 8.3
+
+
+def _strides(model: Model) -> list[int | None]:
+    """The stride of each row's output: image height over feature map height, None where the output is no feature map.
+
+    The model runs its own forward, which alone knows what a row is called with: some rows of YOLO-World read text as well. With `embed`
+    it ends before the head, which would remember the size of the image.
+    """
+    strides: list[int | None] = [None] * len(model.model)
+
+    def note(index: int, row: Model, inputs: tuple, output: object) -> None:
+        if isinstance(output, torch.Tensor) and output.ndim == 4:
+            strides[index] = PROBE // output.shape[2]
+
+    modes = [(module, module.training) for module in model.modules()]
+    hooks = [row.register_forward_hook(partial(note, index)) for index, row in enumerate(model.model)]
     parameter = next(model.parameters())
-    channels = next(value for value in model.parameters() if value.ndim == 4).shape[1]
-    image = torch.zeros(1, channels, PROBE, PROBE, dtype=parameter.dtype, device=parameter.device)
-    outputs = []
-    with torch.no_grad():
-        for index, row in enumerate(list(model.model)[:-1]):
-            maps = [outputs[entry] if entry >= 0 else image for entry in _read(row, index)]
-            outputs.append(row(maps if isinstance(row.f, list) else maps[0]))
-            is_map = isinstance(outputs[-1], torch.Tensor) and outputs[-1].ndim == 4
-            heights.append(PROBE // outputs[-1].shape[2] if is_map else None)
-    model.train(training)
-    return [*heights, None]
-
-
-def presented(source: nn.Module, target: nn.Module, pairs: Sequence[tuple[int, int]]) -> nn.Module:
-    """The source with its rows numbered as their counterparts in the target are; it shares the weights and is not to be run."""
-    rows = [nn.Identity() for _ in target.model]
-    for ours, theirs in pairs:
-        rows[theirs] = source.model[ours]
-    if len(rows) - 1 in dict(map(reversed, pairs)):
-        rows[-1] = _with_levels_of(target.model[-1], source.model[-1])
-    view = copy.copy(source)
-    view._modules = {**source._modules, "model": nn.Sequential(*rows)}
-    return view
-
-
-def _with_levels_of(target: nn.Module, head: nn.Module) -> nn.Module:
-    """The head with its branches at the levels of equal stride; itself if the two have the same levels or none."""
-    have, want = (getattr(module, "stride", torch.zeros(0)).tolist() for module in (head, target))
-    if have == want:
-        return head
-    shifted = nn.Module()  # not the head's class: its keys are all that the stock `load` is to see
-    for name, child in head.named_children():
-        if isinstance(child, nn.ModuleList) and len(child) == len(have):
-            child = nn.ModuleList(child[have.index(stride)] if stride in have else nn.Identity() for stride in want)
-        shifted.add_module(name, child)
-    return shifted
-
-
-def plan(source: nn.Module, target: nn.Module) -> tuple[nn.Module, Transfer]:
-    """The source as the target's `load` should see it, and what will be carried."""
-    pairs = align(source, target)
-    view = presented(source, target, pairs)
-    given, wanted = view.state_dict(), target.state_dict()
-    carried = [key for key, value in given.items() if key in wanted and value.shape == wanted[key].shape]
-    parameters = dict(target.named_parameters())
-    paired = {theirs for _, theirs in pairs}
-    alone = [index for index, row in enumerate(target.model) if index not in paired]
-    return view, Transfer(
-        matched=tuple(pairs),
-        new=tuple(index for index in alone if _ours(target.model[index])),
-        unmatched=tuple(
-            i for i in alone if not _ours(target.model[i]) and any(True for _ in target.model[i].parameters())
-        ),
-        source_tensors=len(source.state_dict()),
-        carried_tensors=len(carried),
-        parameters=sum(value.numel() for value in parameters.values()),
-        carried_parameters=sum(parameters[key].numel() for key in carried if key in parameters),
-    )
+    image = torch.zeros(1, image_channels(model), PROBE, PROBE, dtype=parameter.dtype, device=parameter.device)
+    try:
+        model.eval()
+        with torch.no_grad():
+            model.predict(image, embed=[len(model.model) - 2])
+    finally:
+        for hook in hooks:
+            hook.remove()
+        for module, training in modes:
+            module.training = training
+    return strides

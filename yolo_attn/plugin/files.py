@@ -1,74 +1,122 @@
 """Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/ and data/ as well."""
 
+import atexit
+import inspect
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Callable
 from contextvars import ContextVar
+from functools import cache
 from pathlib import Path
 
-from yolo_attn.model_yaml.rows import SCALED_NAME
+import yaml
+from ultralytics.utils import checks
 
-PACKAGE = Path(__file__).parents[1]
-SHIPPED = PACKAGE if (PACKAGE / "cfg").is_dir() else PACKAGE.parent  # a wheel carries cfg/ and data/ inside the package
+from yolo_attn.model_yaml.scale import SCALED_NAME
 
-_existing: ContextVar[Path | None] = ContextVar(
-    "_existing", default=None
-)  # the model YAML that is being loaded, if it exists
+SUFFIXES = (".yaml", ".yml")
+
+_existing_model: ContextVar[Path | None] = ContextVar(
+    "_existing_model", default=None
+)  # being loaded, if its file exists
 
 
-def with_existing_file_first(original):
+@cache
+def shipped_folder() -> Path:
+    """The folder of cfg/ and data/: the package in a wheel, the repository in a checkout, an unpacked copy in a zip file."""
+    package = Path(__file__).parents[1]
+    archive = next((path for path in package.parents if path.is_file()), None)
+    if archive is None:
+        return package if (package / "cfg").is_dir() else package.parent
+    folder = Path(tempfile.mkdtemp(prefix="yolo_attn-"))  # Ultralytics reads files, not members of archives
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    with zipfile.ZipFile(archive) as file:
+        inside = package.relative_to(archive).as_posix()
+        file.extractall(folder, [n for n in file.namelist() if n.startswith((f"{inside}/cfg/", f"{inside}/data/"))])
+    return folder / inside
+
+
+def with_existing_file_first(original: Callable) -> Callable:
     """Wrap `ultralytics.nn.tasks.yaml_model_load`: up to 8.4.0 it looks for a file without the scale letter first."""
 
-    def yaml_model_load(path):
-        token = _existing.set(Path(path) if Path(path).is_file() else None)
+    def yaml_model_load(path: str | Path) -> dict:
+        token = _existing_model.set(Path(path) if Path(path).is_file() else None)
         try:
             return original(path)
         finally:
-            _existing.reset(token)
+            _existing_model.reset(token)
 
     return yaml_model_load
 
 
-def with_shipped_files(original):
-    """Wrap `ultralytics.utils.checks.check_file`. A file that exists and a stock file of the same name both win over ours."""
+def with_shipped_files(original: Callable) -> Callable:
+    """Wrap `ultralytics.utils.checks.check_file`. A file that exists and a stock file of the same name both win over a shipped one."""
 
-    def check_file(file, *args, **kwargs):
-        return original(_meant(file, original) or file, *args, **kwargs)
+    def check_file(file: str | Path, *args: object, **kwargs: object) -> str | list:
+        return original(_resolved(file, original) or file, *args, **kwargs)
 
     return check_file
 
 
-def _meant(file, original) -> str | None:
-    """The file that a model or data YAML stands for, where it is another."""
-    if _existing.get():
-        return str(_existing.get())
+def _resolved(file: str | Path, stock_check_file: Callable) -> str | None:
+    """The path of the file that a model or data YAML stands for, where it is another."""
+    if existing := _existing_model.get():
+        return str(existing)
     path = Path(str(file).strip())
-    if path.suffix not in {".yaml", ".yml"} or "://" in str(file) or path.exists():
+    if path.suffix not in SUFFIXES or "://" in str(file) or path.exists():
         return None
     # yolov5s-ema.yaml means yolov5-ema.yaml at scale s. Ultralytics takes the letter out of the first such pair in the
     # whole path, which turns exp2large/yolov5s.yaml into exp2arge/yolov5s.yaml; here it is the file's name alone.
-    unscaled = path.with_name(SCALED_NAME.sub(r"\1", path.name))
+    unscaled = _unscaled(path)
     if unscaled.exists():
         return str(unscaled)
     if path.is_absolute():
         return None
-    for folder in (SHIPPED / "cfg", SHIPPED / "data", SHIPPED):  # the last for `cfg/yolov5s-ema.yaml` written out
+    shipped = shipped_folder()
+    for folder in (shipped / "cfg", shipped / "data", shipped):  # the last for `cfg/yolov5s-ema.yaml` written out
         for name in (path, unscaled):
-            if (folder / name).is_file() and not original(str(name), hard=False):
+            if (folder / name).is_file() and not stock_check_file(str(name), hard=False):
                 return str(folder / name)
     return None
 
 
-def find(base: str | Path) -> Path:
+def _unscaled(path: Path) -> Path:
+    return path.with_name(SCALED_NAME.sub(r"\1", path.name))
+
+
+def find(model: str | Path) -> Path:
     """The file of a model YAML given by path, or by the name under which Ultralytics finds it, with or without scale letter.
 
     Raises:
+        ValueError: The name is not that of a YAML file.
         FileNotFoundError: There is no such file.
     """
-    from ultralytics.utils.checks import check_yaml  # now: at import time it is not wrapped yet
+    model = Path(model)
+    if model.suffix not in SUFFIXES:
+        raise ValueError(f"{model}: is no model YAML; give a file that ends in .yaml, such as yolov5s.yaml")
+    if model.is_dir():
+        raise ValueError(f"{model}: is a folder; give a model YAML")
+    check_file = with_shipped_files(inspect.unwrap(checks.check_file))
+    for name in (model, _unscaled(model)):
+        if (file := check_file(name, download=False, hard=False)) and Path(file).is_file():
+            return Path(file)
+    raise FileNotFoundError(f"{model}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring")
 
-    base = Path(base)
-    unscaled = base.with_name(SCALED_NAME.sub(r"\1", base.name))
-    file = check_yaml(base, hard=False) or check_yaml(unscaled, hard=False)
-    if not file:
-        raise FileNotFoundError(
-            f"{base}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring"
-        )
-    return Path(file)
+
+@cache
+def _shipped_rows() -> list[tuple[list, list]]:
+    """Backbone and head of each file of cfg/."""
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    models = [yaml.load(file.read_bytes(), loader) for file in sorted((shipped_folder() / "cfg").glob("*.yaml"))]
+    return [(model["backbone"], model["head"]) for model in models if "backbone" in model]
+
+
+def is_shipped(model_yaml: object) -> bool:
+    """Whether a model's rows are those of a file of cfg/.
+
+    Args:
+        model_yaml: The model's `yaml`. Its rows are compared, since a checkpoint keeps them but not the place of the file, and a copy
+            of the file is the same model.
+    """
+    return isinstance(model_yaml, dict) and (model_yaml.get("backbone"), model_yaml.get("head")) in _shipped_rows()

@@ -1,40 +1,118 @@
 """`pretrained=` and `load()` carry weights across inserted rows."""
 
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.plugin.alignment import Transfer, agree, plan
+from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, is_attention, same_rows
+from yolo_attn.plugin.files import is_shipped
+from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
-FEW = 0.8  # share of the parameters below which a transfer is worth a warning
+FEW = 0.8  # share of the parameters, those of new attention layers aside, below which a transfer is worth a warning
 
 
-def with_aligned_rows(original):
-    """Wrap `ultralytics.nn.tasks.BaseModel.load`. Stock behaviour where the rows of both models agree."""
+@dataclass(frozen=True)
+class Transfer:
+    """What a transfer of weights carried, counted after loading.
 
-    def load(self, weights, verbose=True):
+    Attributes:
+        matched: (source row, target row) of each row with a counterpart.
+        new: Target rows of attention layers without a counterpart.
+        unmatched: Other target rows with parameters and without a counterpart.
+        source_tensors: Tensors of the source.
+        carried_tensors: Those of them that stand in the target. A class branch that Ultralytics filled by class names does not count.
+        parameters: Parameters of the target.
+        new_parameters: Those of them in the rows of `new`.
+        carried_parameters: Those of them that came from the source.
+    """
+
+    matched: tuple[tuple[int, int], ...]
+    new: tuple[int, ...]
+    unmatched: tuple[int, ...]
+    source_tensors: int
+    carried_tensors: int
+    parameters: int
+    new_parameters: int
+    carried_parameters: int
+
+    @property
+    def share(self) -> float:
+        """Share of the target's parameters that came from the source, 0 to 1."""
+        return self.carried_parameters / max(self.parameters, 1)
+
+    def to_json(self) -> dict:
+        """The fields and the share, for a record."""
+        return {**asdict(self), "share": self.share}
+
+
+def with_aligned_rows(original: Callable) -> Callable:
+    """Wrap `ultralytics.nn.tasks.BaseModel.load`: rows are aligned where either model is of this plug-in, see `_is_aligned`."""
+
+    def load(self: Model, weights: Model | dict, verbose: bool = True) -> None:
         source = (weights.get("ema") or weights["model"]) if isinstance(weights, dict) else weights
-        if not _has_rows(source) or not _has_rows(self) or agree(source, self):
+        try:
+            aligned = _prepared(source, self) if _is_aligned(source, self) else None
+        except Exception as error:  # Ultralytics can do without the alignment, whatever went wrong in it
+            LOGGER.warning(f"yolo_attn could not align the rows, so weights are matched by key: {error!r}")
+            aligned = None
+        if aligned is None:
             return original(self, weights, verbose)
-        view, carried = plan(source.float(), self)
+        view, pairs = aligned
         original(self, view, verbose)
         if verbose:
-            report(carried, self)
+            _log(_counted(source, view, self, pairs), self)
 
     return load
 
 
-def _has_rows(model: nn.Module) -> bool:
-    """Whether a model was built from a YAML, rows of modules that know their sources (torchvision models are not)."""
-    rows = getattr(model, "model", None)
-    return isinstance(rows, nn.Sequential) and all(hasattr(row, "f") for row in rows)
+def _is_aligned(source: Model, target: Model) -> bool:
+    """Whether `load` aligns the rows of two models.
+
+    It does where either has a row of this plug-in, and where either is a model of cfg/, so that a baseline gets the same weights as
+    its attention variants. Everything else is Ultralytics' own affair.
+    """
+    if not (has_rows(source) and has_rows(target)) or hasattr(source, "is_renumbered") or same_rows(source, target):
+        return False
+    return any(has_plugin_rows(model) or is_shipped(getattr(model, "yaml", None)) for model in (source, target))
 
 
-def report(carried: Transfer, model: nn.Module) -> None:
-    """Log what was carried, after the stock line "Transferred a/b items"."""
+def _prepared(source: Model, target: Model) -> tuple[nn.Module, list[tuple[int, int]]]:
+    """The source as the stock `load` should see it, and the pairs of rows."""
+    pairs = align(source, target)
+    view = renumbered(source, target, pairs)
+    widen_class_branches(source, target)
+    return view, pairs
 
-    def named(rows):
+
+def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, int]]) -> Transfer:
+    """What of the source stands in the target, which has been loaded from the renumbered view."""
+    given, taken = view.state_dict(), target.state_dict()
+    carried = {key for key, value in given.items() if key in taken and torch.equal(value.to(taken[key]), taken[key])}
+    parameters = {key: value.numel() for key, value in target.named_parameters()}
+    in_row = [sum(value.numel() for value in row.parameters()) for row in target.model]
+    paired = {target_row for _, target_row in pairs}
+    unpaired = [index for index in range(len(target.model)) if index not in paired]
+    new = tuple(index for index in unpaired if is_attention(target.model[index]))
+    return Transfer(
+        matched=tuple(pairs),
+        new=new,
+        unmatched=tuple(index for index in unpaired if index not in new and in_row[index]),
+        source_tensors=len(source.state_dict()),
+        carried_tensors=len(carried),
+        parameters=sum(parameters.values()),
+        new_parameters=sum(in_row[index] for index in new),
+        carried_parameters=sum(parameters[key] for key in carried if key in parameters),
+    )
+
+
+def _log(carried: Transfer, model: Model) -> None:
+    """Say what was carried, after the stock line "Transferred a/b items"."""
+
+    def named(rows: tuple[int, ...]) -> str:
         return f" ({', '.join(f'{row} {type(model.model[row]).__name__}' for row in rows)})" if rows else ""
 
     LOGGER.info(
@@ -43,17 +121,19 @@ def report(carried: Transfer, model: nn.Module) -> None:
         f"{carried.carried_tensors} of the source's {carried.source_tensors} tensors, "
         f"{carried.share:.1%} of the model's parameters carried"
     )
-    if carried.share < FEW:
+    share = carried.carried_parameters / max(carried.parameters - carried.new_parameters, 1)
+    if share < FEW:
         LOGGER.warning(
-            f"only {carried.share:.0%} of the parameters were carried: are source and model of one family and scale?"
+            f"only {share:.0%} of the parameters outside new attention layers were carried: "
+            "are source and model of one family and scale?"
         )
 
 
-def transfer(source: "str | Path | nn.Module", model) -> Transfer:
-    """Carry every weight that has a home from a checkpoint into a model with other rows.
+def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
+    """Carry every weight that has a home from a checkpoint into a model with other rows, stock models included.
 
     Args:
-        source: A checkpoint's path, a `YOLO`, or its `model`.
+        source: A checkpoint's path, a `YOLO`, or its `model`; it is left as it is.
         model: The `YOLO`, or its `model`, that takes the weights.
 
     Returns:
@@ -65,15 +145,19 @@ def transfer(source: "str | Path | nn.Module", model) -> Transfer:
     from ultralytics import YOLO
 
     given = YOLO(source) if isinstance(source, str | Path) else source
-    network, taken = (
-        entry.model if isinstance(getattr(entry, "model", None), nn.Module) and not _has_rows(entry) else entry
-        for entry in (given, model)
-    )
-    for name, entry in (("source", network), ("model", taken)):
-        if not _has_rows(entry):
+    networks: list[Model] = []
+    for name, entry in (("source", given), ("model", model)):
+        rows = entry if has_rows(entry) else getattr(entry, "model", None)
+        if not has_rows(rows):
             raise ValueError(
                 f"transfer: {name} is a {type(entry).__name__} without rows; give a model built from a YAML"
             )
-    carried = plan(network.float(), taken)[1]
-    model.load(network)
+        networks.append(rows)
+    source_network, network = networks
+    view, pairs = _prepared(source_network, network)
+    model.load(view)
+    if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
+        model.ckpt = model.ckpt or {"model": network}
+    carried = _counted(source_network, view, network, pairs)
+    _log(carried, network)
     return carried

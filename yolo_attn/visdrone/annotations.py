@@ -1,4 +1,4 @@
-"""VisDrone-DET annotation and detection files, and the YOLO labels made from them.
+"""VisDrone-DET annotation and detection files.
 
 One box per line, no header: left, top, width, height, score, category, truncation, occlusion, in pixels from the
 top-left corner. Format: https://github.com/VisDrone/VisDrone2018-DET-toolkit
@@ -6,10 +6,11 @@ top-left corner. Format: https://github.com/VisDrone/VisDrone2018-DET-toolkit
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from yolo_attn.storage import atomic_write
 
 COLUMNS = ("left", "top", "width", "height", "score", "category", "truncation", "occlusion")
 CATEGORIES = (
@@ -28,58 +29,29 @@ CATEGORIES = (
 )
 IGNORED_REGION, OTHERS = 0, 11
 NAMES = CATEGORIES[1:OTHERS]  # YOLO class = category - 1
-REASONS = ("ignored region", "others", "score 0", "zero size", "outside the image", "duplicate")
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_WEIGHTS = np.sqrt([2, 3, 5, 7, 11, 13])
-_IN_NUMBERS = b"0123456789+-.eE"  # float() reads nothing made of these that _NUMBER would refuse
-
-
-class RowError(ValueError):
-    """A row that no label can be made of: its number, from 0, and what is wrong with it."""
-
-    def __init__(self, row: int, problem: str):
-        super().__init__(row, problem)
-        self.row, self.problem = row, problem
-
-    def __str__(self) -> str:
-        return f"VisDrone row {self.row} (from 0): {self.problem}"
-
-
-@dataclass(frozen=True)
-class YoloLabels:
-    """What `yolo_labels` makes of annotation rows.
-
-    Attributes:
-        labels: (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image.
-        rows: (M,) the number, from 0, of the row that a label is made of.
-        left_out: For each of REASONS the numbers of the rows left out for it, rising.
-    """
-
-    labels: np.ndarray
-    rows: np.ndarray
-    left_out: dict[str, tuple[int, ...]]
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many rows were left out, by reason."""
-        return {reason: len(rows) for reason, rows in self.left_out.items()}
+_NUMBER_BYTES = b"0123456789+-.eE"  # float() reads nothing made of these that _NUMBER would refuse
 
 
 def categories_of(names: Mapping[int, str]) -> dict[int, int]:
-    """{class: VisDrone category} for the classes of a detector that VisDrone has, however they are capitalised and joined."""
-    spelled = {kind: str(name).strip().lower().replace(" ", "-").replace("_", "-") for kind, name in names.items()}
-    return {kind: NAMES.index(name) + 1 for kind, name in spelled.items() if name in NAMES}
+    """Return {class: VisDrone category} for those classes {number: name} of a detector that VisDrone has.
+
+    Capitals do not matter, nor whether words are joined by a space, a hyphen or an underscore.
+    """
+    spelled = {number: str(name).strip().lower().replace(" ", "-").replace("_", "-") for number, name in names.items()}
+    return {number: NAMES.index(name) + 1 for number, name in spelled.items() if name in NAMES}
 
 
 def read(path: str | Path) -> np.ndarray:
-    """Annotation or detection file -> (N, 8) float64, the columns of COLUMNS, in file order.
+    """Read an annotation or detection file -> (N, 8) float64, the columns of COLUMNS, in file order.
 
     Accepts CRLF, a UTF-8 byte order mark, trailing commas, blank lines, spaces around values, an empty file, and
     rows of 6 columns, whose truncation and occlusion become -1.
 
     Raises:
-        ValueError: a line is anything else; the message names file and line.
+        ValueError: A line is anything else; the message names file and line.
+        OSError: The file cannot be read.
     """
     with open(path, "rb") as file:
         content = file.read()
@@ -88,10 +60,10 @@ def read(path: str | Path) -> np.ndarray:
 
 
 def _read_clean(content: bytes) -> np.ndarray | None:
-    """The rows of a file in the usual form, parsed at once; None where the form is another one."""
+    """Parse a file in the usual form at once; None if it has another form."""
     lines = content.replace(b"\r\n", b"\n").removesuffix(b"\n")
     lines = lines.replace(b",\n", b"\n").removesuffix(b",")
-    marks = lines.translate(None, _IN_NUMBERS)
+    marks = lines.translate(None, _NUMBER_BYTES)
     if marks != (b",,,,,,,\n" * (len(marks) // 8 + 1))[:-1]:  # seven commas a line and nothing else but numbers
         return None
     values = lines.replace(b"\n", b",")
@@ -107,18 +79,18 @@ def _read_clean(content: bytes) -> np.ndarray | None:
 
 
 def line_number(path: str | Path, row: int) -> int:
-    """The line, from 1, on which row `row`, from 0, of a file stands. `read` does not count lines; few rows need it."""
+    """Return the line (from 1) of row `row` (from 0) in a file; `read` does not count lines, as few rows need it."""
     return [number for number, _ in _lines(Path(path).read_bytes())][row]
 
 
 def _lines(content: bytes) -> Iterator[tuple[int, str]]:
-    """The lines that hold something, each with its number from 1."""
+    """Yield the number (from 1) and the text of every line that is not blank."""
     text = content.decode("utf-8-sig", errors="replace").replace("\r\n", "\n")
     return ((number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip(" \t"))
 
 
 def _read_any(content: bytes, path: str | Path) -> np.ndarray:
-    """The rows of a file in any accepted form, line by line."""
+    """Parse a file in any accepted form, line by line."""
     rows = []
     for number, line in _lines(content):
         values = [value.strip(" \t") for value in line.rstrip(", \t").split(",")]
@@ -138,15 +110,16 @@ def _read_any(content: bytes, path: str | Path) -> np.ndarray:
 
 
 def write(path: str | Path, rows: np.ndarray, decimals: int | None = None) -> None:
-    """(N, 8) rows -> a VisDrone file that `read` returns unchanged; whole numbers are written without a decimal point.
+    """Write rows (N, 8) as a VisDrone file that `read` returns unchanged, whole numbers without a decimal point.
 
     Args:
-        path: File to write; its folder must exist.
+        path: File to write in one step; its folder must exist.
         rows: The columns of COLUMNS, finite.
         decimals: Round to this many decimals; None writes every digit needed to read the same float64 back.
 
     Raises:
         ValueError: `rows` is not (N, 8) or not finite.
+        OSError: The file cannot be written.
     """
     rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != 8 or not np.isfinite(rows).all():
@@ -154,73 +127,4 @@ def write(path: str | Path, rows: np.ndarray, decimals: int | None = None) -> No
     if decimals is not None:
         rows = rows.round(decimals)
     lines = (",".join(str(int(v)) if v.is_integer() else repr(v) for v in row) + "\n" for row in rows.tolist())
-    Path(path).write_bytes("".join(lines).encode())
-
-
-def yolo_labels(
-    rows: np.ndarray, width: int | np.ndarray, height: int | np.ndarray, image: int | np.ndarray = 0
-) -> YoloLabels:
-    """Annotation rows (N, 8) of a width x height image -> labels (M, 5), and why the other rows are left out.
-
-    A row becomes a label if its score is 1 and its category 1..10. Boxes are clipped to the image. Of rows with the
-    same class and clipped box the first stays: Ultralytics drops the others itself.
-
-    Args:
-        rows: The columns of COLUMNS.
-        width: Pixels; for rows of several images, which take less time together, (N,).
-        height: Likewise.
-        image: For rows of several images, (N,) a number for the image of each.
-
-    Raises:
-        RowError: a category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
-    """
-    rows = np.asarray(rows, dtype=np.float64).reshape(-1, 8)
-    score, category = rows[:, 4], rows[:, 5]
-    whole = (category >= 0) & (category <= OTHERS) & (category == np.floor(category))
-    _require(whole, category, "category", "annotations hold whole numbers in 0..11")
-    switch = (score == 0) | (score == 1)
-    _require(switch, score, "score", "annotations hold 0 or 1; a detection file has no labels to make")
-
-    sizes = np.stack([width, height, width, height], -1)  # (4,) or (N, 4)
-    clipped = np.concatenate([rows[:, :2], rows[:, :2] + rows[:, 2:4]], 1).clip(0, sizes)  # (N, 4) xyxy
-    reason = np.full(len(rows), -1)
-    # From the last of REASONS to the first, which wins.
-    reason[(clipped[:, 2:] <= clipped[:, :2]).any(1)] = 4
-    reason[(rows[:, 2:4] <= 0).any(1)] = 3
-    reason[score == 0] = 2
-    reason[category == OTHERS] = 1
-    reason[category == IGNORED_REGION] = 0
-    kept = (reason == -1).nonzero()[0]
-    seen = np.column_stack([np.broadcast_to(image, len(rows)), category, clipped])[kept]
-    keys = np.sort((seen * _WEIGHTS).sum(1))  # equal for equal rows, and hardly ever for others
-    if (keys[1:] == keys[:-1]).any():
-        boxes = list(map(tuple, seen.tolist()))
-        reason[kept] = REASONS.index("duplicate")
-        first = dict(zip(reversed(boxes), reversed(kept.tolist()), strict=True))
-        reason[list(first.values())] = -1
-        kept = (reason == -1).nonzero()[0]
-
-    corners = (clipped / sizes)[kept]
-    labels = np.empty((len(kept), 5))
-    labels[:, 0] = category[kept] - 1
-    labels[:, 1:3], labels[:, 3:] = (corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]
-    left_out = {name: () for name in REASONS}
-    if len(kept) < len(rows):
-        left_out = {name: tuple((reason == i).nonzero()[0].tolist()) for i, name in enumerate(REASONS)}
-    return YoloLabels(labels, kept, left_out)
-
-
-def _require(fits: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
-    if not fits.all():
-        row = int(np.argmin(fits))
-        raise RowError(row, f"{column} is {values[row]:g}; {rule}.")
-
-
-def label_text(labels: np.ndarray) -> str:
-    """(M, 5) labels -> a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
-    return ("{:.0f} {:.6f} {:.6f} {:.6f} {:.6f}\n" * len(labels)).format(*labels.ravel().tolist())
-
-
-def write_labels(path: str | Path, labels: np.ndarray) -> None:
-    """(M, 5) labels -> the file of `label_text`."""
-    Path(path).write_bytes(label_text(labels).encode())
+    atomic_write(path, "".join(lines))

@@ -1,68 +1,69 @@
 """YOLO labels beside the images of the official VisDrone-DET folders, with an account of every row left out.
 
-Nothing is moved, copied or deleted: labels/ and images.txt, the list of the annotated images, join images/ and
-annotations/. The list is written last, so a split that has one is prepared. data/VisDrone.yaml names the lists for
-this reason: Ultralytics runs its `download` only where the paths it names are missing.
+Nothing is moved, copied or deleted: labels/, labels.sha256 and images.txt, the list of the annotated images, join
+images/ and annotations/. The list is written last, so a split that has one is prepared. data/VisDrone.yaml names the
+lists for this reason: Ultralytics runs its `download` only where the paths it names are missing.
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
-from yolo_attn.processes import each
-from yolo_attn.storage import atomic_write
-from yolo_attn.visdrone.annotations import NAMES, RowError, label_text, line_number, read, yolo_labels
-from yolo_attn.visdrone.report import Outcome, Report, SplitReport, summary
+from yolo_attn.parallel import Progress, no_progress, parallel_map
+from yolo_attn.storage import atomic_write, folder_lock
+from yolo_attn.visdrone.annotations import NAMES, line_number
+from yolo_attn.visdrone.archive import BATCH, Extraction, extract
+from yolo_attn.visdrone.label_files import LabelOutcome, LabelWriter, read_digests, remove_cache, write_digests
+from yolo_attn.visdrone.labels import Reason
+from yolo_attn.visdrone.prepare_report import Occurrences, Report, SplitReport
 from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
-from yolo_attn.visdrone.splits import FOLDERS, extract, pending, require
+from yolo_attn.visdrone.splits import FOLDERS, require
 
 LIST = "images.txt"
-PACK = 50  # files for a process at a time
-
-
-def _silent(tasks: Sequence, _title: str) -> Iterable:
-    return tasks
+MAX_REFUSED = 20  # files that an error names
 
 
 def prepare(
     root: str | Path,
     splits: Sequence[str] = tuple(FOLDERS),
-    progress: Callable[[Sequence, str], Iterable] = _silent,
+    progress: Progress = no_progress,
+    overwrite: bool = False,
+    timeout: float = 600,
 ) -> Report:
-    """Adds labels/ and images.txt to root/VisDrone2019-DET-SPLIT, and says what it found.
+    """Add labels/ and images.txt to root/VisDrone2019-DET-SPLIT, and report what was found.
 
     May be stopped at any moment and run again: a file is written in one step, and only if it does not hold already
-    what it should. Zips that lie in `root` are extracted first and kept; a file that is there already stays.
+    what it should. Zips that lie in `root` are extracted first and kept. Two preparations of one root take turns.
 
     Args:
         root: Folder of the official folders or zips.
         splits: Some of train, val and test-dev.
         progress: Wraps a list of tasks, given a title, as tqdm does.
+        overwrite: Replace label files that differ from the annotations even if someone else wrote them.
+        timeout: Seconds to wait for another preparation of `root`.
 
     Raises:
         FileNotFoundError: A split, its images or its annotations are not there.
-        ValueError: There is no split of that name; or a zip, an annotation file or an image cannot be read. All bad
+        FileExistsError: Another preparation still works on `root` after `timeout` seconds.
+        ValueError: There is no split of that name; or a zip, an annotation file or an image cannot be read. The bad
             files of a split are named, and its list is not written.
+        OSError: A file cannot be written.
     """
     root = Path(root)
     require(root, splits)
     val_last = sorted(set(splits), key=lambda split: (split == "val", splits.index(split)))  # Ultralytics looks for val
-    reports = {split: _prepare(root, split, progress) for split in val_last}
+    with folder_lock(root, f"{root}: another `yolo-attn visdrone prepare` works there", timeout):
+        reports = {split: _prepare_split(root / FOLDERS[split], progress, overwrite) for split in val_last}
     return Report({split: reports[split] for split in FOLDERS if split in reports})
 
 
-def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
-    folder = root / FOLDERS[split]
-    packed = pending(root, split)
-    if packed:
-        each(partial(extract, root, split), _packs(packed), progress, f"{folder.name}: zip, {PACK} files at a time")
-    images = _by_stem(folder / "images", IMAGE_SUFFIXES)
-    annotations = _by_stem(folder / "annotations", {".txt"})
+def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitReport:
+    archive = folder.with_name(f"{folder.name}.zip")
+    extraction = extract(archive, folder, progress) if archive.is_file() else Extraction()
+    images = _names_by_stem(folder / "images", IMAGE_SUFFIXES)
+    annotations = _names_by_stem(folder / "annotations", frozenset({".txt"}))
     stems = [stem for stem in annotations if stem in images]
     if not stems:
         raise FileNotFoundError(
@@ -71,28 +72,40 @@ def _prepare(root: Path, split: str, progress: Callable) -> SplitReport:
     labels, draft = folder / "labels", folder / "labels.partial"
     place = labels if labels.is_dir() else draft  # all of them appear at once the first time, later each by itself
     place.mkdir(exist_ok=True)
-    pairs = _packs([(images[stem], annotations[stem]) for stem in stems])
-    label = partial(_label, str(folder), place.name)
-    done = each(label, pairs, progress, f"{folder.name}: labels, {PACK} files at a time")
-    outcomes = [outcome for pack in done for outcome in pack]
-    refused = [outcome.refused for outcome in outcomes if outcome.refused]
-    if refused:
-        raise ValueError(
-            f"{folder}: {len(refused)} of {len(stems)} images get no labels; mend the files below, or take image and"
-            " annotation away, and prepare again\n  " + "\n  ".join(refused)
-        )
+    digests = read_digests(folder)
+    writer = LabelWriter(folder=folder, labels=place, fresh=place == draft, digests=digests, overwrite=overwrite)
+    pairs = [(images[stem], annotations[stem]) for stem in stems]
+    batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
+    done = parallel_map(writer.write, batches, progress, f"{folder.name}: labels, {BATCH} files at a time")
+    outcomes = dict(zip(stems, (outcome for batch in done for outcome in batch), strict=True))
+    _require_labels(folder, outcomes)
+
+    written = sum(outcome.written for outcome in outcomes.values())
+    if (written or extraction.written) and hasattr(os, "sync"):
+        os.sync()  # the list vouches for every file before it, also after a power cut
+    write_digests(folder, digests | {stem: outcome.digest for stem, outcome in outcomes.items() if outcome.digest})
     if place == draft:
+        remove_cache(folder)
         draft.rename(labels)
-    _put_if_new(f"{folder}/{LIST}", "".join(f"./images/{images[stem]}\n" for stem in stems).encode())
-    return summary(folder, images, annotations, dict(zip(stems, outcomes, strict=True)), len(packed))
+    _write_list(folder / LIST, "".join(f"./images/{image}\n" for image, _ in pairs).encode())
+    unlabelled = [f"{folder.name}/images/{images[stem]}" for stem in images if stem not in outcomes]
+    imageless = [f"{folder.name}/annotations/{annotations[stem]}" for stem in annotations if stem not in outcomes]
+    boxes = sum((outcome.boxes for outcome in outcomes.values()), np.zeros(len(NAMES), int))
+    return SplitReport(
+        images=len(outcomes),
+        boxes=dict(zip(NAMES, boxes.tolist(), strict=True)),
+        left_out=_left_out(folder, annotations, outcomes),
+        without_annotation=Occurrences.of(unlabelled),
+        without_image=Occurrences.of(imageless),
+        extracted=extraction.written,
+        different=Occurrences.of(extraction.different),
+        written=written,
+        kept=Occurrences.of([f"{folder.name}/labels/{stem}.txt" for stem in stems if outcomes[stem].kept]),
+    )
 
 
-def _packs(things: list) -> list[list]:
-    return [things[start : start + PACK] for start in range(0, len(things), PACK)]
-
-
-def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str]:
-    """File names of a folder by their stems, in order."""
+def _names_by_stem(folder: Path, suffixes: frozenset[str]) -> dict[str, str]:
+    """Return the file names of a folder by their stems, in order."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: not there; an official split has images/ and annotations/")
     names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in suffixes)
@@ -103,67 +116,31 @@ def _by_stem(folder: Path, suffixes: set[str] | frozenset[str]) -> dict[str, str
     return stems
 
 
-def _label(folder: str, place: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
-    """Makes the label files of some images and their annotations; one that cannot be read does not stop the others."""
-    try:
-        return _label_together(folder, place, pairs)
-    except ValueError as error:
-        if len(pairs) > 1:
-            return [outcome for pair in pairs for outcome in _label(folder, place, [pair])]
-        return [Outcome(refused=str(error))]
+def _require_labels(folder: Path, outcomes: Mapping[str, LabelOutcome]) -> None:
+    refused = [outcome.refused for outcome in outcomes.values() if outcome.refused]
+    if refused:
+        rest = [f"and {len(refused) - MAX_REFUSED:,} more"] if len(refused) > MAX_REFUSED else []
+        raise ValueError(
+            f"{folder}: {len(refused):,} of {len(outcomes):,} images get no labels; mend the files below, or take image"
+            " and annotation away, and prepare again\n  " + "\n  ".join([*refused[:MAX_REFUSED], *rest])
+        )
 
 
-def _label_together(folder: str, place: str, pairs: Sequence[tuple[str, str]]) -> list[Outcome]:
-    # One pass over the rows of many files, and strings for paths, each save a fifth of the time.
-    sizes = [_size(f"{folder}/images/{image}") for image, _ in pairs]
-    rows = [read(f"{folder}/annotations/{annotation}") for _, annotation in pairs]
-    starts = np.cumsum([0, *map(len, rows)])
-    image = np.repeat(np.arange(len(pairs)), np.diff(starts))
-    try:
-        made = yolo_labels(np.concatenate(rows), *np.array(sizes)[image].T, image)
-    except RowError as error:
-        which = image[error.row]
-        path = f"{folder}/annotations/{pairs[which][1]}"
-        raise ValueError(f"{path}, line {line_number(path, error.row - starts[which])}: {error.problem}") from error
-    left_out = [{} for _ in pairs]
-    for reason, numbers in made.left_out.items():
-        edges = np.searchsorted(numbers, starts)
-        for which in np.flatnonzero(np.diff(edges)).tolist():
-            left_out[which][reason] = (int(edges[which + 1] - edges[which]), int(numbers[edges[which]] - starts[which]))
-    outcomes = []
-    edges = np.searchsorted(made.rows, starts).tolist()
-    for which, (_, annotation) in enumerate(pairs):
-        labels = made.labels[edges[which] : edges[which + 1]]
-        path = f"{folder}/{place}/{annotation.rpartition('.')[0]}.txt"
-        written = _put_if_new(path, label_text(labels).encode(), stale=f"{folder}/labels.cache")
-        boxes = np.bincount(labels[:, 0].astype(int), minlength=len(NAMES))
-        outcomes.append(Outcome(boxes, left_out[which], written))
-    return outcomes
+def _left_out(
+    folder: Path, annotations: Mapping[str, str], outcomes: Mapping[str, LabelOutcome]
+) -> dict[str, Occurrences]:
+    """Return the rows left out of a whole split, by reason."""
+    occurrences = {}
+    for reason in Reason:
+        files = {stem: outcome.left_out[reason] for stem, outcome in outcomes.items() if reason in outcome.left_out}
+        if files:
+            stem, (_, row) = next(iter(files.items()))
+            file = f"annotations/{annotations[stem]}"
+            first = f"{folder.name}/{file}:{line_number(folder / file, row)}"
+            occurrences[reason.text] = Occurrences(sum(count for count, _ in files.values()), first)
+    return occurrences
 
 
-def _size(image: str) -> tuple[int, int]:
-    try:
-        with Image.open(image) as opened:  # reads the header only
-            return opened.size
-    except (OSError, ImportError) as error:  # Ultralytics makes Image.open ask for a plugin if a file is unreadable
-        raise ValueError(f"{image}: no readable image ({error})") from error
-
-
-def _put_if_new(path: str, content: bytes, stale: str = "") -> bool:
-    """Writes a file that does not hold this content yet; before that, removes what was made from its old content."""
-    try:
-        with open(path, "rb") as file:
-            if file.read() == content:
-                return False
-    except FileNotFoundError:
-        pass
-    if stale:
-        # Ultralytics up to 8.3 knows its cache by the labels' paths and total size, and another class keeps both.
-        with suppress(FileNotFoundError):
-            os.unlink(stale)
-    if os.path.dirname(path).endswith(".partial"):
-        with open(path, "wb") as file:
-            file.write(content)
-    else:
-        atomic_write(path, content)
-    return True
+def _write_list(path: Path, content: bytes) -> None:
+    if not (path.is_file() and path.read_bytes() == content):
+        atomic_write(path, content, durable=True)

@@ -1,21 +1,42 @@
-"""Image sizes for the evaluation, from image headers or from a CSV file: stem -> (width, height)."""
+"""Image sizes from image headers or from a CSV file: stem -> (width, height)."""
 
 import csv
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from PIL import Image  # opens the header only; OpenCV can tell a size only by decoding the pixels
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+MAX_SIDE = 1_000_000  # pixels; a number above it in a CSV file is no image size
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """Return (width, height) from the header of an image file; an EXIF rotation is not applied.
+
+    Raises:
+        ValueError: The file is no readable image, or has more pixels than Pillow opens.
+    """
+    try:
+        with Image.open(path) as image:
+            size = image.size
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(f"{path}: more pixels than Pillow opens ({error}); make the image smaller") from error
+    except Exception as error:  # Pillow's readers fail in many ways; Ultralytics adds an ImportError
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"{path}: no readable image ({reason}); replace it") from error
+    if min(size) < 1:
+        raise ValueError(f"{path}: an image of {size[0]} x {size[1]} pixels; replace it")
+    return size
 
 
 def read_sizes(source: Path) -> dict[str, tuple[int, int]]:
-    """A folder of images, or a CSV file with the columns image,width,height -> {stem: (width, height)}.
+    """Read a folder of images, or a CSV file with the columns image,width,height -> {stem: (width, height)}.
 
     Sizes are those stored in the header; an EXIF rotation is not applied (nor does the official toolkit apply it).
 
     Raises:
         FileNotFoundError: There is neither such a folder nor such a file, or the folder holds no image.
         ValueError: An image or a CSV row cannot be read, or two of them share a stem.
+        OSError: The folder or the CSV file cannot be read.
     """
     source = Path(source)
     if source.is_dir():
@@ -30,14 +51,8 @@ def read_sizes(source: Path) -> dict[str, tuple[int, int]]:
 def _from_images(folder: Path) -> dict[str, tuple[int, int]]:
     sizes: dict[str, tuple[int, int]] = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            continue
-        try:
-            with Image.open(path) as image:
-                size = image.size
-        except (OSError, ImportError) as error:  # Ultralytics makes Image.open import a plugin for unreadable files
-            raise ValueError(f"{path}: no readable image ({error}); replace it or give the sizes as CSV") from error
-        _add(sizes, path.name, size, str(folder))
+        if path.suffix.lower() in IMAGE_SUFFIXES:
+            _add(sizes, path.name, image_size(path), str(folder))
     if not sizes:
         raise FileNotFoundError(f"{folder}: holds no image; expected files in {', '.join(sorted(IMAGE_SUFFIXES))}")
     return sizes
@@ -45,23 +60,32 @@ def _from_images(folder: Path) -> dict[str, tuple[int, int]]:
 
 def _from_csv(path: Path) -> dict[str, tuple[int, int]]:
     sizes: dict[str, tuple[int, int]] = {}
-    with path.open(newline="", encoding="utf-8-sig") as lines:
+    with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         rows = csv.DictReader(lines, skipinitialspace=True)
-        if not {"image", "width", "height"} <= set(rows.fieldnames or ()):
-            found = ",".join(rows.fieldnames or ()) or "an empty file"
-            raise ValueError(f"{path}: the first line must name the columns image,width,height; found {found}")
-        for row in rows:
-            try:
-                size = int(row["width"]), int(row["height"])
-            except (TypeError, ValueError):
-                size = 0, 0
-            if min(size) < 1:
-                raise ValueError(
-                    f"{path}:{rows.line_num}: width and height must be whole numbers of at least 1;"
-                    f" found {row['width']!r} and {row['height']!r}"
-                )
-            _add(sizes, row["image"], size, str(path))
+        try:
+            columns = list(rows.fieldnames or ())
+            if not {"image", "width", "height"} <= set(columns):
+                given = ",".join(columns)[:80] or "an empty file"
+                raise ValueError(f"{path}: the first line must name the columns image,width,height; found {given}")
+            for row in rows:
+                place, width, height = f"{path}:{rows.line_num}", row["width"], row["height"]
+                if not (_is_side(width) and _is_side(height)):
+                    raise ValueError(
+                        f"{place}: width and height must be whole numbers, at most {MAX_SIDE:,} and at least 1;"
+                        f" found {width and width[:80]!r} and {height and height[:80]!r}"
+                    )
+                name = PureWindowsPath(row["image"] or "").name  # a path of any system
+                if not name:
+                    raise ValueError(f"{place}: no image is named; the column image holds file names")
+                _add(sizes, name, (int(width), int(height)), str(path))
+        except csv.Error as error:
+            raise ValueError(f"{path}:{rows.reader.line_num}: no CSV row of image,width,height ({error})") from error
     return sizes
+
+
+def _is_side(value: str | None) -> bool:
+    text = (value or "").strip()
+    return text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= MAX_SIDE
 
 
 def _add(sizes: dict[str, tuple[int, int]], name: str, size: tuple[int, int], source: str) -> None:

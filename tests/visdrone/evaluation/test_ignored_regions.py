@@ -13,7 +13,10 @@ REGION = [1, 1, 4, 9]  # paints columns 1..5 and rows 1..10
     [
         ([3, 1, 4, 2], False),  # columns 4..7, of which 4 and 5: exactly one half
         ([3, 1, 5, 2], True),  # columns 4..8: 2 of 5
-        ([2.5, 1, 4, 2], False),  # 2.5 becomes 3, away from zero
+        ([4.5, 1, 2, 2], True),  # 4.5 becomes 5, away from zero: columns 6..7; with 4 it would be 5..6, one half
+        ([4.49, 1, 2, 2], False),  # becomes 4
+        ([3, 1, 4.5, 2], True),  # the width becomes 5: columns 4..8, 2 of 5; with 4 it would be one half
+        ([1, 8.5, 2, 3], True),  # the top becomes 9: rows 10..12, 1 of 3; with 8 it would be 2 of 3
         ([3.5, 1, 3.5, 2], True),  # 4, 4: columns 5..8, 1 of 4
         ([-9, -9, 4, 4], False),  # moved to (1, 1): columns 2..5, all
         ([90, 70, 4, 4], True),  # beyond the image: moved to its last pixel, none inside

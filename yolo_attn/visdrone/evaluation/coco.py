@@ -7,6 +7,7 @@ class mean is plain.
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +25,13 @@ class CocoColumn:
 
 
 def require_backend() -> None:
-    """Raises ImportError, with the command that helps, where faster-coco-eval is not installed."""
+    """Raise ImportError with the install command where faster-coco-eval is missing."""
     if find_spec("faster_coco_eval") is None:
         raise ImportError("COCO column: faster-coco-eval is not installed; run `pip install 'yolo-attn[coco]'`")
 
 
 def evaluate(submission: Submission) -> CocoColumn:
-    """All frames of a split -> COCO's numbers, computed by faster-coco-eval."""
+    """Evaluate all frames of a split by COCO's protocol, computed by faster-coco-eval."""
     require_backend()
     from faster_coco_eval.core import COCO, COCOeval_faster
 
@@ -45,16 +46,16 @@ def evaluate(submission: Submission) -> CocoColumn:
     return CocoColumn(float(np.mean(by_threshold)), by_threshold[0], by_threshold[5])
 
 
-def dataset(submission: Submission) -> dict:
-    """Ground truth in COCO's layout, images numbered from 1 in frame order, regions and score-0 boxes as crowd."""
-    annotations = []
+def dataset(submission: Submission) -> dict[str, Any]:
+    """Return the ground truth in COCO's layout: images numbered from 1 in frame order, regions and score-0 boxes as crowd."""
+    annotations: list[dict[str, Any]] = []
     for image, frame in enumerate(submission.frames, 1):
         rows = frame.annotations
         regions = rows[rows[:, 5] == IGNORED_REGION]
         for category in range(1, len(NAMES) + 1):
-            own = rows[rows[:, 5] == category]
-            crowd = np.concatenate([own[:, 4] == 0, np.ones(len(regions), bool)])
-            for box, ignored in zip(np.concatenate([own, regions])[:, :4].tolist(), crowd.tolist(), strict=True):
+            of_class = rows[rows[:, 5] == category]
+            crowd = np.concatenate([of_class[:, 4] == 0, np.ones(len(regions), bool)])
+            for box, ignored in zip(np.concatenate([of_class, regions])[:, :4].tolist(), crowd.tolist(), strict=True):
                 annotations.append(
                     {
                         "id": len(annotations) + 1,  # from 1: pycocotools takes id 0 for "not matched"
@@ -76,10 +77,10 @@ def dataset(submission: Submission) -> dict:
 
 
 def results(submission: Submission) -> np.ndarray:
-    """Detections of the ten classes -> (N, 7) image, left, top, width, height, score, category, for COCO.loadRes."""
+    """Return the detections of the ten classes, (N, 7) image, left, top, width, height, score, category, for COCO.loadRes."""
     rows = [
         np.column_stack([np.full(len(frame.detections), image), frame.detections[:, :6]])
         for image, frame in enumerate(submission.frames, 1)
     ]
-    found = np.concatenate([np.empty((0, 7)), *rows])
-    return found[np.isin(found[:, 6], np.arange(1, len(NAMES) + 1))]
+    detections = np.concatenate([np.empty((0, 7)), *rows])
+    return detections[np.isin(detections[:, 6], np.arange(1, len(NAMES) + 1))]

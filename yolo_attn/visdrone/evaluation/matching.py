@@ -36,9 +36,9 @@ class Candidates:
     truths: int
 
     def only(self, chosen: np.ndarray) -> "Candidates":
-        """The pairs of the detections where `chosen` (D,) is True; indices stay as they are."""
-        stays = chosen[self.detection]
-        return replace(self, detection=self.detection[stays], truth=self.truth[stays], iou=self.iou[stays])
+        """Return the pairs of the detections where `chosen` (D,) is True; indices stay as they are."""
+        pairs = chosen[self.detection]
+        return replace(self, detection=self.detection[pairs], truth=self.truth[pairs], iou=self.iou[pairs])
 
 
 def candidates(detections: np.ndarray, truth: np.ndarray) -> Candidates:
@@ -52,17 +52,21 @@ def candidates(detections: np.ndarray, truth: np.ndarray) -> Candidates:
     down = np.minimum(top + height, truth_top + truth_height) - np.maximum(top, truth_top)
     row, column = np.nonzero((across > 0) & (down > 0) & (category == truth_category))
 
-    inter = across[row, column] * down[row, column]
-    area = (width * height)[row, 0]
+    intersection = across[row, column] * down[row, column]
+    detection_area = (width * height)[row, 0]
     ignored = truth_score[column] == 0
-    overlap = inter / np.where(ignored, area, area + (truth_width * truth_height)[column] - inter)
+    overlap = intersection / np.where(
+        ignored, detection_area, detection_area + (truth_width * truth_height)[column] - intersection
+    )
 
     ignored_share = np.zeros(len(detections))
     np.maximum.at(ignored_share, row[ignored], overlap[ignored])
     enough = ~ignored & (overlap >= THRESHOLDS[0])
-    row, column, overlap = row[enough], column[enough], overlap[enough]
-    choice = np.lexsort((-column, -overlap, row))  # on equal IoU the last ground truth box wins
-    return Candidates(row[choice], column[choice], overlap[choice], ignored_share, len(truth))
+    detection, box, iou = row[enough], column[enough], overlap[enough]
+    order = np.lexsort((-box, -iou, detection))  # on equal IoU the last ground truth box wins
+    return Candidates(
+        detection=detection[order], truth=box[order], iou=iou[order], ignored_share=ignored_share, truths=len(truth)
+    )
 
 
 def join(images: Sequence[Candidates]) -> Candidates:
@@ -70,11 +74,13 @@ def join(images: Sequence[Candidates]) -> Candidates:
     first_detection = np.cumsum([0, *(len(image.ignored_share) for image in images)])
     first_truth = np.cumsum([0, *(image.truths for image in images)])
     return Candidates(
-        np.concatenate([image.detection + first for image, first in zip(images, first_detection, strict=False)]),
-        np.concatenate([image.truth + first for image, first in zip(images, first_truth, strict=False)]),
-        np.concatenate([image.iou for image in images]),
-        np.concatenate([image.ignored_share for image in images]),
-        int(first_truth[-1]),
+        detection=np.concatenate(
+            [image.detection + first for image, first in zip(images, first_detection, strict=False)]
+        ),
+        truth=np.concatenate([image.truth + first for image, first in zip(images, first_truth, strict=False)]),
+        iou=np.concatenate([image.iou for image in images]),
+        ignored_share=np.concatenate([image.ignored_share for image in images]),
+        truths=int(first_truth[-1]),
     )
 
 

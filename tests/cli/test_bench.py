@@ -1,0 +1,110 @@
+"""What `yolo-attn bench` makes of its words."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from yolo_attn import cli
+from yolo_attn.experiment import runner
+from yolo_attn.experiment.plan import Experiment
+from yolo_attn.experiment.records import FailedRun, Outcome
+
+WORDS = ["bench", "--models", "a.yaml", "--data", "d.yaml", "--epochs", "3", "--out", "out"]
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """The experiments that the command asks for; nothing is run."""
+    experiments: list[Experiment] = []
+
+    def run(experiment: Experiment, log) -> Outcome:
+        experiments.append(experiment)
+        failed = [FailedRun(model="a", seed=0, error="no", log="")] if experiment.epochs == 7 else []
+        return Outcome(models=("a",), runs=(), failed=tuple(failed), table="| the table |")
+
+    monkeypatch.setattr(runner, "run", run)
+    return experiments
+
+
+@pytest.mark.parametrize(
+    ("words", "models", "seeds"),
+    [
+        (["--models", "a.yaml"], ["a.yaml"], [0]),
+        (["--models", "a.yaml,b.yaml", "--seeds", "0,1,2"], ["a.yaml", "b.yaml"], [0, 1, 2]),
+        (["--models", "a.yaml", "--models", "b.yaml", "--seeds", "3", "--seeds", "1"], ["a.yaml", "b.yaml"], [3, 1]),
+        (
+            ["--models", "a.yaml, b.yaml", "--models", "c.yaml", "--seeds", "0,1,"],
+            ["a.yaml", "b.yaml", "c.yaml"],
+            [0, 1],
+        ),
+    ],
+)
+def test_models_and_seeds_are_separated_by_commas_or_repeated(asked, words, models, seeds):
+    done = CliRunner().invoke(cli.app, ["bench", *words, *WORDS[3:]])
+    assert done.exit_code == 0, done.output
+    (experiment,) = asked
+    assert (experiment.models, experiment.seeds) == (models, seeds)
+
+
+def test_the_other_words_are_training_arguments_with_their_types(asked):
+    words = ["imgsz=64", "lr0=0.1", "plots=False", "device=cpu", "pretrained=a=b.pt", "--control", "name=x y"]
+    assert CliRunner().invoke(cli.app, [*WORDS, *words]).exit_code == 0
+    expected = {"imgsz": 64, "lr0": 0.1, "plots": False, "device": "cpu", "pretrained": "a=b.pt", "name": "x y"}
+    assert asked == [
+        Experiment(
+            models=["a.yaml"],
+            data="d.yaml",
+            seeds=[0],
+            epochs=3,
+            out=Path("out"),
+            training=expected,
+            with_control=True,
+        )
+    ]
+
+
+def test_the_command_that_the_table_shows_asks_for_the_same(asked, tmp_path):
+    words = ["bench", "--models", "a.yaml,my b.yaml", "--data", "d.yaml", "--seeds", "0,2", "--epochs", "3"]
+    CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control"])
+    import shlex
+
+    CliRunner().invoke(cli.app, shlex.split(asked[0].command)[1:])
+    assert len(asked) == 2 and asked[0] == asked[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["imgsz", "416"], "what is 'imgsz'? Training arguments are KEY=VALUE"),
+        (["3"], "what is '3'? Training arguments are KEY=VALUE"),
+        (
+            ["b.yaml"],
+            "what is 'b.yaml'? Training arguments are KEY=VALUE; several models or seeds are separated by commas",
+        ),
+        (["=3"], "what is '=3'?"),
+        (["imgsz=64", "imgsz=96"], "imgsz is given twice, as 64 and 96; give it once"),
+        (["--seeds", "0,x"], "--seeds takes whole numbers separated by commas, such as 0,1,2, and not 'x'"),
+        (["--seeds", "0 1"], "and not '0 1'"),
+        (["--seeds=-1"], "and not '-1'"),
+    ],
+)
+def test_a_word_that_says_nothing_is_named_in_one_line(asked, monkeypatch, capsys, words, message):
+    monkeypatch.setattr(sys, "argv", ["yolo-attn", *WORDS, *words])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    error = capsys.readouterr().err
+    assert (ended.value.code, len(error.splitlines()), asked) == (2, 1, [])
+    assert message in error
+
+
+@pytest.mark.parametrize(("epochs", "code"), [("3", 0), ("7", 1)], ids=["all finished", "one failed"])
+def test_the_table_is_printed_and_the_exit_code_says_whether_a_run_failed(asked, epochs, code):
+    done = CliRunner().invoke(cli.app, [*WORDS, "--epochs", epochs])
+    assert (done.exit_code, done.stdout.strip()) == (code, "| the table |")
+
+
+def test_no_epoch_is_no_training(asked):
+    assert CliRunner().invoke(cli.app, [*WORDS, "--epochs", "0"]).exit_code == 2
+    assert asked == []

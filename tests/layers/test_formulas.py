@@ -1,0 +1,71 @@
+"""`parameter_formula` of each layer against the parameters of the layer as it is built."""
+
+import inspect
+import math
+
+import pytest
+import torch
+
+from yolo_attn.layers import LAYERS, is_multi_source
+
+BY_HAND = {"R": "number of sources", "P": "parameters of the layer"}  # letters that stand for no expression
+FUNCTIONS = {"log2": math.log2, "sqrt": math.sqrt, "abs": abs, "int": int, "max": max, "min": min, "round": round}
+
+
+def count(name, channels, sources=1, **arguments):
+    with torch.device("meta"):
+        layer = LAYERS[name]([channels] * sources if is_multi_source(LAYERS[name]) else channels, **arguments)
+    return sum(parameter.numel() for parameter in layer.parameters())
+
+
+def evaluated(name, channels, sources=1, **arguments):
+    """The number that the formula gives; arguments that are left out have their defaults."""
+    parameters = list(inspect.signature(LAYERS[name]).parameters.values())[1:]
+    values = {parameter.name: parameter.default for parameter in parameters} | arguments | {"C": channels, "R": sources}
+    if "layer" in values:
+        values["P"] = count(values["layer"], channels)
+    formula, *letters = LAYERS[name].parameter_formula.split("; ")
+    for letter, expression in (definition.split(" = ", 1) for definition in letters):
+        if BY_HAND.get(letter) != expression:
+            values[letter] = eval(expression, {"__builtins__": FUNCTIONS}, values)
+    return eval(formula, {"__builtins__": FUNCTIONS}, values)
+
+
+@pytest.mark.parametrize("channels", [128, 256, 512, 640])
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, {}) for name in LAYERS),
+        ("BAM", {"reduction": 8, "authors_code": True}),
+        ("CA", {"reduction": 4}),
+        ("CBAM", {"kernel_size": 3}),
+        ("CBAM", {"reduction": 8, "kernel_size": 3, "authors_code": True}),
+        ("DMSA", {"groups": 1}),
+        ("DMSA", {"groups": 4}),
+        ("ECA", {"kernel_size": 9}),
+        ("ECA", {"gamma": 1.0, "bias": 2.0}),
+        ("EMA", {"factor": 8}),
+        ("EMANoCross", {"factor": 8}),
+        ("EPSA", {"reduction": 4}),
+        ("FCA", {"reduction": 8, "frequencies": 4}),
+        ("GAM", {"groups": 4}),
+        ("GAM", {"by_channel": False, "reduction": 4}),
+        ("GAM", {"by_pixel": False}),
+        ("GC", {"reduction": 4}),
+        ("PointwiseControl", {"layer": "SE"}),
+        ("PointwiseControl", {"layer": "GAM"}),
+        ("ReZero", {"layer": "GC"}),
+        ("SA", {"groups": 8}),
+        ("SE", {"reduction": 4}),
+        ("SGE", {"groups": 32}),
+        ("TripletAttention", {"kernel_size": 3}),
+    ],
+)
+def test_the_formula_counts_the_parameters_of_the_built_layer(name, arguments, channels):
+    assert evaluated(name, channels, **arguments) == count(name, channels, **arguments)
+
+
+@pytest.mark.parametrize("sources", [1, 2, 5])
+@pytest.mark.parametrize("excitation", ["se", "eca", "srm"])
+def test_the_formula_of_emca_counts_its_sources(excitation, sources):
+    assert evaluated("EMCA", 128, sources, excitation=excitation) == count("EMCA", 128, sources, excitation=excitation)

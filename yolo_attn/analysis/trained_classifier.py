@@ -1,0 +1,130 @@
+"""A trained classifier and a folder of images, read as Ultralytics' validation reads them, but strictly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.utils.data import DataLoader
+from ultralytics import YOLO
+from ultralytics.cfg import get_cfg
+from ultralytics.data.dataset import ClassificationDataset
+from ultralytics.data.utils import IMG_FORMATS
+from ultralytics.nn.autobackend import check_class_names
+from ultralytics.utils.patches import imread
+from ultralytics.utils.torch_utils import select_device
+
+SPLITS = ("val", "validation", "valid", "test")  # the first that a folder has is measured, as by `yolo val`
+
+
+@dataclass(frozen=True)
+class TrainedClassifier:
+    """A trained network on its device, in evaluation mode.
+
+    Attributes:
+        network: images (B, 3, imgsz, imgsz), normalised as Ultralytics does it -> scores (B, classes), or a tuple that begins with them.
+        names: Names of the classes, in the order of the scores.
+        imgsz: Side of an image in pixels.
+    """
+
+    network: nn.Module
+    names: tuple[str, ...]
+    imgsz: int
+
+    @classmethod
+    def load(cls, file: Path, imgsz: int | None = None, device: str | None = None) -> TrainedClassifier:
+        """Open a checkpoint of Ultralytics.
+
+        Args:
+            file: The checkpoint.
+            imgsz: Side of an image in pixels; None is that of the training.
+            device: "cpu", "0", ...; None is the first GPU, or the CPU where there is none.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no checkpoint, or not the checkpoint of a classifier.
+        """
+        if not file.exists():
+            raise FileNotFoundError(f"{file}: not there; give a checkpoint such as best.pt of `yolo classify train`")
+        if file.suffix != ".pt" or file.is_dir():
+            raise ValueError(f"{file}: is no checkpoint; give the .pt file of `yolo classify train`")
+        try:
+            model = YOLO(str(file))
+        except Exception as error:  # a file that torch unpickles may raise anything
+            raise ValueError(f"{file}: cannot be opened as a checkpoint: {error}") from error
+        if model.task != "classify":
+            raise ValueError(f"{file}: is a model for {model.task}; give one for classify, of `yolo classify train`")
+        network = model.model.float().eval().to(select_device(device or "", verbose=False))
+        names = check_class_names(model.names)
+        return cls(
+            network=network,
+            names=tuple(names[index] for index in sorted(names)),
+            imgsz=imgsz or model.overrides.get("imgsz", 224),
+        )
+
+    @torch.inference_mode()
+    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+        """Images (B, 3, H, W) on any device -> scores (B, classes)."""
+        scores = self.network(images.to(next(self.network.parameters()).device))
+        return scores[0] if isinstance(scores, list | tuple) else scores
+
+
+class ClassFolders(ClassificationDataset):
+    """A folder with a folder per class -> {"img": (3, imgsz, imgsz), "cls": class of the model}, in order of path.
+
+    Reading, scaling and cropping are those of `yolo val`. Ultralytics drops what it cannot read and, in some versions, takes
+    classes by their place instead of by name; here both are errors. Nothing is written beside the images.
+
+    Args:
+        folder: Folder of the class folders, or of a data set whose `val`, `validation`, `valid` or `test` has them.
+        names: Class names of the model.
+        imgsz: Side of an image in pixels.
+
+    Raises:
+        FileNotFoundError: There is no image in a class folder.
+        ValueError: An image cannot be read, or a class is none of the model's.
+    """
+
+    samples: list[list[Any]]  # path, class, and what Ultralytics adds
+
+    def __init__(self, folder: Path, names: Iterable[str], imgsz: int):
+        folder = next((folder / split for split in SPLITS if (folder / split).is_dir()), folder)
+        files = folder.glob("*/**/*") if folder.is_dir() else ()
+        if not any(path.suffix[1:].lower() in IMG_FORMATS for path in files):
+            raise FileNotFoundError(f"{folder}: there is no image; give a folder with one folder of images per class")
+        super().__init__(str(folder), get_cfg(overrides={"imgsz": imgsz}))
+        index_of = {name: index for index, name in enumerate(names)}
+        class_of = dict(zip(self.base.classes, check_class_names(self.base.classes).values(), strict=True))
+        folders = [Path(sample[0]).relative_to(folder).parts[0] for sample in self.samples]
+        unknown = sorted({name for name in folders if class_of[name] not in index_of})
+        if unknown:
+            known = ", ".join(index_of)[:200]
+            raise ValueError(f"{folder}: the model knows no class {', '.join(unknown)[:200]}; its classes are {known}")
+        rows = zip(self.samples, folders, strict=True)
+        self.samples = [[file, index_of[class_of[name]], *rest] for (file, _, *rest), name in rows]
+
+    def verify_images(self) -> list[list[Any]]:
+        """Check that every image can be read; Ultralytics calls this at the start.
+
+        Its own form drops images, rewrites JPEGs without an end, and keeps a cache.
+        """
+        files = [sample[0] for sample in self.samples]
+        with ThreadPool() as pool:
+            for file, readable in zip(files, pool.imap(_readable, files), strict=True):
+                if not readable:
+                    raise ValueError(f"{file}: is no image that can be read; remove or replace it")
+        return self.samples
+
+
+def _readable(file: str) -> bool:
+    return Path(file).stat().st_size > 0 and imread(file) is not None
+
+
+def loader(classifier: TrainedClassifier, data: Path, batch: int = 16, workers: int = 0) -> DataLoader:
+    """Load the images of a folder for a classifier, in batches; see `ClassFolders`."""
+    return DataLoader(ClassFolders(data, classifier.names, classifier.imgsz), batch, num_workers=workers)

@@ -1,0 +1,101 @@
+"""`yolo-attn gates` and `yolo-attn rotation`: what a trained classifier does."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from yolo_attn.analysis.trained_classifier import TrainedClassifier
+
+Model = Annotated[Path, typer.Option(help="Checkpoint of a classifier, such as best.pt of `yolo classify train`.")]
+Data = Annotated[Path, typer.Option(help="Folder with one folder of images per class, or a data set with val or test.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the results. By default it lies beside the checkpoint.")]
+Imgsz = Annotated[int | None, typer.Option(min=1, help="Side of an image in pixels. By default that of the training.")]
+Batch = Annotated[int, typer.Option(min=1, help="Images in a batch.")]
+Workers = Annotated[int, typer.Option(min=0, help="Processes that read images; 0 reads in the main process.")]
+Device = Annotated[str | None, typer.Option(help="cpu, 0, ... By default the first GPU, or the CPU without one.")]
+
+
+def gates(
+    model: Model,
+    data: Data,
+    out: Out = None,
+    imgsz: Imgsz = None,
+    batch: Batch = 16,
+    workers: Workers = 0,
+    device: Device = None,
+) -> None:
+    """Measure by what each attention layer of a classifier multiplies the channels, stage by stage.
+
+    Example: yolo-attn gates --model runs/classify/train/weights/best.pt --data images
+    """
+    from yolo_attn.analysis import channel_gates, gate_report
+
+    classifier, batches = _opened("gates", model, data, imgsz, batch, workers, device)
+    measured = channel_gates.measure(classifier, batches)
+    out = out or model.with_name(f"{model.stem}-gates")
+    gate_report.write(out, model, data, classifier.imgsz, measured)
+    headings = ("layers", "channels", "mean", "deviation", "lowest", "highest", "without gate")
+    table = Table("feature map", *headings, title=Text(f"{model}: channel gates, {measured.images:,} images"))
+    for stage in measured.stages:
+        numbers = (f"{value:.3f}" for value in (stage.mean, stage.deviation, stage.lowest, stage.highest))
+        height, width = stage.size
+        counts = (f"{len(stage.layers):,}", f"{stage.channels:,}")
+        table.add_row(f"{height} x {width}", *counts, *numbers, f"{stage.without_gate:,}")
+    _print(table)
+    for path, reason in measured.left_out.items():
+        typer.echo(f"{path}: left out, it {reason}")
+    typer.echo(f"{out}: gates.json, gates.csv, gates.png")
+
+
+def rotation(
+    model: Model,
+    data: Data,
+    out: Out = None,
+    imgsz: Imgsz = None,
+    batch: Batch = 16,
+    workers: Workers = 0,
+    device: Device = None,
+) -> None:
+    """Measure the accuracy of a classifier on images rotated clockwise by 0, 90, 180 and 270 degrees.
+
+    Example: yolo-attn rotation --model runs/classify/train/weights/best.pt --data images
+    """
+    from yolo_attn.analysis import rotation as analysis
+
+    classifier, batches = _opened("rotation", model, data, imgsz, batch, workers, device)
+    measured = analysis.accuracies(classifier, batches)
+    out = out or model.with_name(f"{model.stem}-rotation")
+    analysis.write(out, model, data, classifier.imgsz, measured)
+    upright = measured[0]
+    title = Text(f"{model}: {upright.images:,} images")
+    table = Table("clockwise", "top-1 %", "less upright", "top-5 %", title=title)
+    for accuracy in measured:
+        top5 = "-" if accuracy.top5 is None else f"{accuracy.top5:.2f}"
+        table.add_row(f"{accuracy.angle}°", f"{accuracy.top1:.2f}", f"{accuracy.top1 - upright.top1:+.2f}", top5)
+    _print(table)
+    typer.echo(f"{out}: rotation.json, rotation.csv, rotation.png")
+
+
+def _opened(
+    title: str, model: Path, data: Path, imgsz: int | None, batch: int, workers: int, device: str | None
+) -> tuple["TrainedClassifier", Iterable[Any]]:
+    """Open a classifier and its images, in batches behind a progress bar."""
+    from ultralytics.utils import TQDM
+
+    from yolo_attn.analysis.trained_classifier import TrainedClassifier, loader
+
+    classifier = TrainedClassifier.load(model, imgsz, device)
+    return classifier, TQDM(loader(classifier, data, batch, workers), desc=title)
+
+
+def _print(table: Table) -> None:
+    table.title_justify = "left"
+    for column in table.columns[1:]:
+        column.justify = "right"
+    Console().print(table)

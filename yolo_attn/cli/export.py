@@ -1,0 +1,50 @@
+"""`yolo-attn export`: the stock export with its proof."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A checkpoint, or a model YAML.")],
+    format: Annotated[
+        str, typer.Option(help="onnx, torchscript, openvino, or another format of `yolo export`.")
+    ] = "onnx",
+    verify: Annotated[
+        bool, typer.Option("--verify/--no-verify", help="Compare the file's outputs with the model's.")
+    ] = True,
+    images: Annotated[
+        Path | None, typer.Option(help="Image, or folder of images, on which to compare the boxes after NMS as well.")
+    ] = None,
+    imgsz: Annotated[
+        str | None,
+        typer.Option(help="Pixels of height and width, one number or two such as 384,640. By default the model's."),
+    ] = None,
+    dynamic: Annotated[
+        bool, typer.Option("--dynamic", help="Let the file take any height, width and number of images.")
+    ] = False,
+    batch: Annotated[int, typer.Option(help="Images in one run of the file.")] = 1,
+    half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
+    simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Simplify the ONNX graph.")] = True,
+    opset: Annotated[int | None, typer.Option(help="ONNX operator set. By default Ultralytics' choice.")] = None,
+) -> None:
+    """Export a model, compare the file with the model, and write a note beside it.
+
+    Example: yolo-attn export best.pt --imgsz 640 --images pictures/
+    """
+    from yolo_attn.deploy.export import export as export_and_verify
+    from yolo_attn.detection.sources import IMAGES, files
+
+    sides = [part.strip() for part in imgsz.split(",")] if imgsz else []
+    if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
+        raise ValueError(f"export: --imgsz {imgsz} is no size; give one or two whole numbers, such as 640 or 384,640")
+    pictures = [path for path in files(images) if path.suffix.lower() in IMAGES] if images else []
+    if images and not pictures:
+        raise ValueError(f"export: {images} holds no image; boxes are compared on images, not on videos")
+    chosen = {"imgsz": [int(side) for side in sides] or None, "opset": opset, "half": half or None}
+    if format == "onnx":
+        chosen["simplify"] = simplify
+    given = {name: value for name, value in chosen.items() if value is not None}
+    exported = export_and_verify(model, format, verify, pictures, dynamic=dynamic, batch=batch, **given)
+    typer.echo(f"{exported.file}: {exported.summary}; note in {exported.note}")

@@ -1,0 +1,111 @@
+"""`yolo-attn predict`, boxes to look at and to work with, and `yolo-attn visdrone predict`, boxes to be scored."""
+
+from collections.abc import Iterable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
+Size = Annotated[
+    int | None,
+    typer.Option(
+        help="Pixels of the longer side, rounded up to the model's stride. By default that of the training or export."
+    ),
+]
+Iou = Annotated[float, typer.Option(help="IoU, 0 to 1, above which the lower of two boxes of a class is dropped.")]
+AtOnce = Annotated[
+    int | None, typer.Option(help="Pictures in work at the same time. By default one for each core, in torch up to 4.")
+]
+Batch = Annotated[int | None, typer.Option(help="Pictures in one run of the network. By default 1, in torch 8.")]
+Device = Annotated[
+    str | None, typer.Option(help="cpu, 0, ... By default the first GPU, if there is one; for ONNX files the CPU.")
+]
+
+
+def predict(
+    model: Model,
+    source: Annotated[Path, typer.Option(help="An image, a video, or a folder of them.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for what is written.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Write detections.json; without --out to standard output.")
+    ] = False,
+    visdrone: Annotated[
+        bool, typer.Option("--visdrone", help="Write a VisDrone detection file for each picture.")
+    ] = False,
+    draw: Annotated[
+        bool | None, typer.Option("--draw/--no-draw", help="Draw the boxes. By default if nothing else is written.")
+    ] = None,
+    imgsz: Size = None,
+    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.25,
+    iou: Iou = 0.7,
+    max_det: Annotated[int, typer.Option(help="Most boxes of a picture.")] = 300,
+    multi_label: Annotated[
+        bool, typer.Option("--multi-label", help="Let a box have several classes, as `val` scores it.")
+    ] = False,
+    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures as their EXIF note says.")] = True,
+    at_once: AtOnce = None,
+    batch: Batch = None,
+    device: Device = None,
+) -> None:
+    """Detect objects on pictures and videos, and draw or write their boxes.
+
+    Nothing is replaced but what an earlier run wrote. Files that cannot be read are named, and the exit code is 1.
+
+    Example: yolo-attn predict --model best.onnx --source pictures/ --out results --draw --json
+    """
+    from yolo_attn.detection.opening import open_detector
+    from yolo_attn.detection.predict import Outputs, predict
+    from yolo_attn.detection.presets import DetectionSettings
+
+    settings = DetectionSettings(
+        imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=multi_label, apply_exif=exif
+    )
+    drawn = draw if draw is not None else out is not None and not (json or visdrone)
+    outputs = Outputs(folder=out, drawn=drawn, json=json, visdrone=visdrone)
+    detector = open_detector(model, settings, at_once, batch, device)
+    done = predict(detector, source, outputs, partial(typer.echo, err=True))
+    typer.echo(
+        f"{done.pictures} pictures, {sum(done.boxes.values())} boxes, {len(done.unreadable)} files unreadable", err=True
+    )
+    raise typer.Exit(int(bool(done.unreadable)))
+
+
+def visdrone_predict(
+    model: Model,
+    images: Annotated[Path, typer.Option(help="Folder of images.")],
+    out: Annotated[Path, typer.Option(help="Folder for the detection files.")],
+    imgsz: Size = None,
+    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.001,
+    iou: Iou = 0.7,
+    max_det: Annotated[int, typer.Option(help="Most rows of a file, 1 to 500.")] = 500,
+    at_once: AtOnce = None,
+    batch: Batch = None,
+    device: Device = None,
+) -> None:
+    """Write official detection files, several classes a box, as the VisDrone protocol scores them.
+
+    Run it again after an interruption: files that are there stay. Images that cannot be read are named, and the exit code is 1.
+
+    Example: yolo-attn visdrone predict --model best.pt --images VisDrone2019-DET-val/images --out detections
+    """
+    from yolo_attn.detection.presets import DetectionSettings
+    from yolo_attn.detection.visdrone_predict import predict_visdrone
+
+    settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
+    done = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
+    typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
+    if done.left_out:
+        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(done.left_out)}")
+    if done.unreadable:
+        typer.echo("\n".join(["images that cannot be read, without detection file:", *done.unreadable]), err=True)
+        raise typer.Exit(1)
+
+
+def _bar(tasks: Sequence, title: str) -> Iterable:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import track
+
+    return track(tasks, escape(title), console=Console(stderr=True))

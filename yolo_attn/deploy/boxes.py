@@ -1,0 +1,68 @@
+"""Boxes after NMS on pictures: what Ultralytics' predict finds with a model and with its exported file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ultralytics import YOLO
+
+PIXELS, SCORE = 0.5, 1e-3  # largest differences of two boxes that are the same
+LOWEST = 0.05  # boxes of at least this score are compared; low, so that there are many
+
+
+@dataclass(frozen=True)
+class BoxComparison:
+    """The boxes of one picture.
+
+    Attributes:
+        image: The picture's path.
+        count: Boxes that the model finds.
+        pixels: Largest difference of a coordinate between two boxes that are the same.
+        score: Largest difference of their scores.
+        unmatched: Boxes of either side that the other does not have.
+    """
+
+    image: str
+    count: int
+    pixels: float
+    score: float
+    unmatched: int
+
+
+def compare_boxes(
+    model: YOLO, exported: YOLO, images: Sequence[str | Path], lowest: float = LOWEST, **settings: object
+) -> tuple[BoxComparison, ...]:
+    """Compare the boxes of a model with those of its exported file.
+
+    Args:
+        model: The checkpoint.
+        exported: The exported file.
+        images: Paths.
+        lowest: Score from which on boxes are compared.
+        settings: Of predict. `rect` False pads both to the same square, as a file of fixed size needs it.
+    """
+    comparisons = []
+    for image in images:
+        expected, given = (
+            network.predict(str(image), conf=lowest - SCORE, verbose=False, **settings)[0].boxes.data.cpu().numpy()
+            for network in (model, exported)
+        )
+        comparisons.append(BoxComparison(str(image), len(expected), *match(expected, given, lowest)))
+    return tuple(comparisons)
+
+
+def match(expected: np.ndarray, given: np.ndarray, lowest: float) -> tuple[float, float, int]:
+    """Two sets of (N, 6) xyxy, score, class -> largest distance in pixels, in score, and the number without a partner.
+
+    A partner has the same class, and all its coordinates lie within PIXELS and its score within SCORE. Boxes that score less
+    than `lowest` need none: they are there so that those just above it have theirs.
+    """
+    far = np.abs(expected[:, None, :4] - given[None, :, :4]).max(2, initial=0)
+    apart = np.abs(expected[:, None, 4] - given[None, :, 4])
+    near = (expected[:, None, 5] == given[None, :, 5]) & (far <= PIXELS) & (apart <= SCORE)
+    missing, surplus = ((expected[:, 4] >= lowest) & ~near.any(1)), ((given[:, 4] >= lowest) & ~near.any(0))
+    rows = near.any(1).nonzero()[0]
+    partners = np.where(near, far, np.inf)[rows].argmin(1) if len(rows) else rows
+    worst = float(far[rows, partners].max(initial=0)), float(apart[rows, partners].max(initial=0))
+    return *worst, int(missing.sum() + surplus.sum())

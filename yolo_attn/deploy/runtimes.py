@@ -1,0 +1,73 @@
+"""Exported files opened by their runtimes, one function for each: images in, all raw outputs out, on the CPU."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from ultralytics.nn.autobackend import AutoBackend
+
+from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
+
+Run = Callable[[torch.Tensor], list[np.ndarray]]
+RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)
+
+
+def opened(file: str | Path) -> Run:
+    """Open an exported file as a function from images (B, C, H, W) in 0..1 to its raw outputs in float32.
+
+    Raises:
+        RuntimeError: The runtime cannot open the file; onnxruntime raises another of `RUN_ERRORS`.
+    """
+    file = Path(file)
+    if file.suffix == ".onnx":
+        return open_onnx(file)
+    if file.name.endswith("_openvino_model"):
+        return open_openvino(file)
+    return open_by_ultralytics(file)
+
+
+def open_onnx(file: Path | onnx.ModelProto) -> Run:
+    """Open an ONNX file, or a model in memory, by onnxruntime. The outputs come in the order of the graph.
+
+    A model in memory is run node by node as it stands: onnxruntime's faster layouts fail on some outputs amid a graph.
+    """
+    options = onnxruntime.SessionOptions()
+    if isinstance(file, onnx.ModelProto):
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.log_severity_level = 4  # what goes wrong is raised
+    content = file.SerializeToString() if isinstance(file, onnx.ModelProto) else str(file)
+    session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    entry = session.get_inputs()[0]
+    dtype = np.float16 if entry.type == "tensor(float16)" else np.float32
+    return lambda images: [
+        output.astype(np.float32) for output in session.run(None, {entry.name: images.numpy().astype(dtype)})
+    ]
+
+
+def open_openvino(folder: Path) -> Run:
+    """Open an OpenVINO folder in float32.
+
+    OpenVINO computes in bfloat16 where the processor can, unless told not to, and would be 1e-2 off through no fault of the file.
+    """
+    import openvino
+
+    (graph,) = folder.glob("*.xml")
+    network = openvino.Core().compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    return lambda images: [output.astype(np.float32) for output in network(images.numpy()).values()]
+
+
+def open_by_ultralytics(file: Path) -> Run:
+    """Open a file of any other format by Ultralytics' own backend."""
+    backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
+    return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
+
+
+def tensors(outputs: object) -> list[torch.Tensor]:
+    """The tensors of nested lists, tuples and dictionaries, in their order."""
+    if isinstance(outputs, torch.Tensor):
+        return [outputs]
+    nested = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, list | tuple) else ()
+    return [tensor for entry in nested for tensor in tensors(entry)]

@@ -1,0 +1,113 @@
+"""What all detectors share: images of any size to the padded batches of a network, and its boxes back on the images."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from yolo_attn.detection.detections import Detections
+from yolo_attn.detection.letterbox import letterbox
+from yolo_attn.detection.presets import DISPLAY, DetectionSettings
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """A detector as its file describes it.
+
+    Attributes:
+        names: {class: name}.
+        imgsz: Height and width of its training or export.
+        stride: Height and width of its input are multiples of this.
+        batch: Images at once, of a file of fixed size.
+        dynamic: Whether any number of images, and any height and width, fit.
+    """
+
+    names: Mapping[int, str]
+    imgsz: tuple[int, int]
+    stride: int
+    batch: int
+    dynamic: bool
+
+
+class Detector(ABC):
+    """Images (H, W, 3) uint8, BGR, of any sizes -> Detections of each.
+
+    Args:
+        file: The model's file, for messages.
+        info: What it says of itself.
+        settings: See DetectionSettings; they may be replaced between calls, but for `imgsz`.
+        at_once: Calls that run at the same time, when many pictures are waiting.
+        batch: Images in one run of the network; a file of fixed size has its own number.
+
+    Raises:
+        ValueError: A setting does not fit the model.
+    """
+
+    def __init__(self, file: Path, info: ModelInfo, settings: DetectionSettings | None, at_once: int, batch: int):
+        if at_once < 1 or batch < 1:
+            raise ValueError(f"{file}: at_once and batch are at least 1; found {at_once} and {batch}")
+        self.file, self.info, self.names, self.at_once = file, info, info.names, at_once
+        self.settings = settings or DISPLAY
+        self.batch = batch if info.dynamic else info.batch
+        self.imgsz = self._input_size(self.settings.imgsz)
+
+    @abstractmethod
+    def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
+        """Images (H, W, 3) of one shape, `batch` of them or fewer -> boxes on each, in its pixels."""
+
+    def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
+        """Detect boxes on images (H, W, 3) uint8, BGR, of any sizes.
+
+        Raises:
+            ValueError: Something else than an image, or the model does not run on it.
+        """
+        for image in images:
+            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+                raise ValueError(
+                    f"Detector: image of shape {image.shape}, {image.dtype}; expected (H, W, 3) uint8, BGR"
+                )
+        stride = self.info.stride if self.info.dynamic else None
+        places = [letterbox(image.shape[:2], self.imgsz, stride) for image in images]
+        detections: dict[int, Detections] = {}
+        for shape in dict.fromkeys(place.shape for place in places):  # one run takes images of one shape
+            same = [index for index, place in enumerate(places) if place.shape == shape]
+            for start in range(0, len(same), self.batch):
+                part = same[start : start + self.batch]
+                try:
+                    padded = self._detect([places[index].apply(images[index]) for index in part])
+                except (cv2.error, MemoryError) as error:
+                    reason = " ".join(str(error).split())
+                    raise ValueError(f"{self.file}: {len(part)} images at {shape} do not run ({reason})") from error
+                for index, found in zip(part, padded, strict=True):
+                    self._require_known(found.classes)
+                    detections[index] = Detections(places[index].undo(found.boxes), found.scores, found.classes)
+        return [detections[index] for index in range(len(images))]
+
+    def _require_known(self, classes: np.ndarray) -> None:
+        unknown = [index for index in np.unique(classes).tolist() if index not in self.names]
+        if unknown:
+            raise ValueError(
+                f"{self.file}: finds class {unknown[0]}, but names only {len(self.names)} classes; export it again"
+            )
+
+    def _input_size(self, requested: int | tuple[int, int] | None) -> tuple[int, int]:
+        own, stride = self.info.imgsz, self.info.stride
+        if requested is None and not self.info.dynamic:
+            return own
+        sides = own if requested is None else (requested, requested) if isinstance(requested, int) else requested
+        height, width = (-(-side // stride) * stride for side in sides)
+        if not self.info.dynamic and (height, width) != own:
+            raise ValueError(
+                f"{self.file}: has the fixed size {own[0]} x {own[1]}, not {height} x {width}; leave imgsz out, or export"
+                " the model with dynamic=True"
+            )
+        return height, width
+
+
+def cores() -> int:
+    """Return the number of processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

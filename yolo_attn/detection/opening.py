@@ -1,0 +1,49 @@
+"""The detector for a file."""
+
+from pathlib import Path
+
+from yolo_attn.detection.detector import Detector, cores
+from yolo_attn.detection.presets import DetectionSettings
+
+TORCH_BATCH = 8
+MOST_READERS = 4  # threads that prepare pictures for one network
+
+
+def open_detector(
+    file: str | Path,
+    settings: DetectionSettings | None = None,
+    at_once: int | None = None,
+    batch: int | None = None,
+    device: str | None = None,
+) -> Detector:
+    """Open a detector: an ONNX file in onnxruntime, everything else in torch.
+
+    Args:
+        file: A checkpoint, or an exported file or folder.
+        settings: None is DISPLAY.
+        at_once: Calls that run at the same time; None is one for each core, or up to 4 in torch.
+        batch: Images in one run of the network; None is 1, or 8 in torch.
+        device: As Ultralytics calls it. None is the CPU for ONNX files; in torch it is the first GPU, or the CPU where there
+            is none. An ONNX file on another device than the CPU runs in Ultralytics, too.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ImportError: The file needs torch, which is not installed.
+        ValueError: It is no detector, or a setting does not fit it.
+    """
+    file = Path(file)
+    onnx = file.suffix.lower() == ".onnx" and device in (None, "cpu")
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: not there; give a checkpoint, such as best.pt, or an exported file")
+    try:
+        if onnx:
+            from yolo_attn.detection.onnx_detector import OnnxDetector
+        else:
+            from yolo_attn.detection.torch_detector import TorchDetector
+    except ImportError as error:
+        needed = "onnxruntime" if onnx else "torch and ultralytics, without which only ONNX files run"
+        raise ImportError(f"{file}: needs {needed} ({error})") from error
+    if onnx:
+        return OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
+    readers = min(MOST_READERS, cores()) if at_once is None else at_once
+    return TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)

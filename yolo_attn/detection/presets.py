@@ -1,0 +1,45 @@
+"""Settings that decide which boxes a detector finds on a picture, and the two sets of them in use."""
+
+from dataclasses import dataclass
+
+from yolo_attn.visdrone.evaluation.submission import MOST_ROWS
+
+SMALLEST_SIZE = 32  # one cell of the coarsest feature map
+
+
+@dataclass(frozen=True)
+class DetectionSettings:
+    """Settings of a detection; the defaults are those of Ultralytics' predict.
+
+    Attributes:
+        imgsz: Pixels of height and width, or of both, rounded up to the model's stride. None is the size of the training
+            or the export.
+        conf: Scores above it count, 0 to 1.
+        iou: A box is dropped if its IoU with a better one of its class is above this, 0 to 1; no part of models without NMS.
+        max_det: Most boxes of a picture.
+        multi_label: A box may have several classes, as Ultralytics' `val` scores it; else the best one.
+        apply_exif: Rotate a picture as its EXIF note says; else take the pixels as they are stored.
+        classes: Look for these classes only; None is all.
+    """
+
+    imgsz: int | tuple[int, int] | None = None
+    conf: float = 0.25
+    iou: float = 0.7
+    max_det: int = 300
+    multi_label: bool = False
+    apply_exif: bool = True
+    classes: tuple[int, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1 and self.max_det >= 1):
+            raise ValueError(
+                f"conf {self.conf}, iou {self.iou}, max_det {self.max_det}: conf and iou lie in 0..1, max_det is at least 1"
+            )
+        size = SMALLEST_SIZE if self.imgsz is None else self.imgsz
+        if min(size if isinstance(size, tuple) else (size,)) < SMALLEST_SIZE:
+            raise ValueError(f"imgsz {self.imgsz}: height and width are at least {SMALLEST_SIZE} pixels")
+
+
+DISPLAY = DetectionSettings()
+# As `val` scores: Ultralytics' thresholds of validation, VisDrone's 500 rows, pixels as the official toolkit reads them.
+PROTOCOL = DetectionSettings(conf=0.001, max_det=MOST_ROWS, multi_label=True, apply_exif=False)

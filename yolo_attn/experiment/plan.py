@@ -1,0 +1,170 @@
+"""What an experiment compares, checked before anything is written."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from yolo_attn.model_yaml.control import control, has_attention
+from yolo_attn.plugin.files import find
+
+# Where a training goes, how long it takes and what it resumes is decided by the experiment.
+RESERVED = frozenset(
+    {"model", "data", "epochs", "seed", "project", "name", "save_dir", "exist_ok", "resume", "task", "mode", "time"}
+)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What to compare.
+
+    Attributes:
+        models: Model YAMLs, paths or names as Ultralytics knows them; the others are compared with the first.
+        data: The data YAML.
+        seeds: Seeds, 0 or above; each model is trained with each.
+        epochs: Epochs of each training.
+        out: Folder for the results.
+        training: Further arguments of Ultralytics' training, by name.
+        with_control: Add to each model with attention the one with a plain convolution of as many parameters; see `control`.
+    """
+
+    models: Sequence[str]
+    data: str
+    seeds: Sequence[int]
+    epochs: int
+    out: Path
+    training: Mapping[str, Any]
+    with_control: bool = False
+
+    @property
+    def command(self) -> str:
+        """The command line that says the same."""
+        parts = ["yolo-attn", "bench", "--models", ",".join(self.models), "--data", self.data]
+        parts += ["--seeds", ",".join(map(str, self.seeds)), "--epochs", str(self.epochs), "--out", str(self.out)]
+        parts += [f"{key}={value}" for key, value in self.training.items()]
+        return shlex.join(parts + ["--control"] * self.with_control)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An experiment whose parts were found and checked.
+
+    Attributes:
+        texts: {name: text} of the model YAMLs, each control behind its model.
+        data: Path of the data YAML.
+        checkpoint: The file of `pretrained=`; None where no weights are carried.
+    """
+
+    texts: Mapping[str, str]
+    data: Path
+    checkpoint: Path | None
+
+
+def check(experiment: Experiment) -> Plan:
+    """Find the files of an experiment and check its arguments.
+
+    Raises:
+        FileNotFoundError: A model, the data YAML or the checkpoint is not there.
+        ValueError: A file is of the wrong kind, two models have one name, a model has no control, a seed is given twice, or
+            Ultralytics' training does not know an argument.
+    """
+    if not experiment.models:
+        raise ValueError("bench: no model is given; name at least one model YAML")
+    if not experiment.seeds or len(set(experiment.seeds)) < len(experiment.seeds) or min(experiment.seeds) < 0:
+        seeds = ", ".join(map(str, experiment.seeds)) or "missing"
+        raise ValueError(f"bench: seeds are {seeds}; give each once, 0 or above")
+    _check_training(experiment)
+    return Plan(texts=_model_texts(experiment), data=_data_file(experiment.data), checkpoint=_checkpoint(experiment))
+
+
+def _model_texts(experiment: Experiment) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for model in experiment.models:
+        name, text = Path(model).stem, _model_text(model)
+        added = {name: text}
+        if experiment.with_control and has_attention(text):
+            try:
+                added[f"{name}-control"] = control(text)
+            except ValueError as error:
+                raise ValueError(f"bench: {model}: {error}") from error
+        if duplicates := added.keys() & texts.keys():
+            raise ValueError(f"bench: two models are called {min(duplicates)}; results are kept by name, rename one")
+        texts |= added
+    return texts
+
+
+def _model_text(model: str) -> str:
+    if Path(model).suffix not in {".yaml", ".yml"}:
+        way_out = f"; name the YAML of its architecture, and pass its weights as pretrained={model}"
+        raise ValueError(f"bench: {model} is no model YAML{way_out if model.endswith('.pt') else ''}")
+    file = find(model)
+    text, content = _read_yaml(file)
+    if not content.keys() >= {"backbone", "head"}:
+        raise ValueError(f"bench: {file} is no model YAML: it has no backbone and head")
+    return text
+
+
+def _data_file(data: str) -> Path:
+    from ultralytics.utils.checks import check_file  # now: the plug-in, which finds the files of data/, has wrapped it
+
+    if Path(data).suffix not in {".yaml", ".yml"}:
+        raise ValueError(f"bench: {data} is no data YAML")
+    try:
+        file = Path(check_file(data)).resolve()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"bench: {data}: no such data YAML here, nor among those that Ultralytics and yolo_attn bring"
+        ) from error
+    content = _read_yaml(file)[1]
+    if "backbone" in content:
+        raise ValueError(f"bench: {file} is a model YAML; --data takes the YAML of a data set")
+    if missing := {"train", "val"} - content.keys():
+        raise ValueError(f"bench: {file} is no data YAML: it has no {' and no '.join(sorted(missing))}")
+    return file
+
+
+def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
+    """The text of a YAML file and the mapping in it."""
+    try:
+        text = file.read_text(encoding="utf-8")
+        content = yaml.safe_load(text)
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ValueError(f"bench: {file} is no YAML file in UTF-8: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"bench: {file} is a YAML file without a mapping; a model or a data set is one")
+    return text, content
+
+
+def _check_training(experiment: Experiment) -> None:
+    """Have Ultralytics look at the names and types of the training arguments."""
+    from ultralytics.cfg import get_cfg
+
+    if reserved := RESERVED & experiment.training.keys():
+        raise ValueError(
+            f"bench: {', '.join(sorted(reserved))} cannot be passed on; see `yolo-attn bench --help` for what can"
+        )
+    try:
+        get_cfg(overrides={**experiment.training, "epochs": experiment.epochs})
+    except (SyntaxError, TypeError, ValueError) as error:
+        raise ValueError(f"bench: {str(error).strip().splitlines()[0]}") from error  # usage of `yolo` follows
+
+
+def _checkpoint(experiment: Experiment) -> Path | None:
+    """The file of `pretrained=`, after it was opened once: an unreadable one would cost every run."""
+    from ultralytics import YOLO
+
+    given = experiment.training.get("pretrained")
+    if given is None or isinstance(given, bool):
+        return None
+    if Path(str(given)).suffix != ".pt":
+        raise ValueError(f"bench: pretrained={given} is no checkpoint; give a .pt file")
+    try:
+        model = YOLO(str(given))
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"bench: pretrained={given} is not there") from error
+    except Exception as error:  # a file that torch unpickles may raise anything
+        raise ValueError(f"bench: pretrained={given} cannot be opened as a checkpoint: {error}") from error
+    return Path(model.ckpt_path).resolve()

@@ -1,0 +1,90 @@
+"""The numbers of an evaluation, in percent: by class, their means, and as JSON."""
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from yolo_attn.visdrone.annotations import NAMES
+from yolo_attn.visdrone.evaluation.coco import CocoColumn
+from yolo_attn.visdrone.evaluation.submission import MOST_ROWS
+
+MAX_DETECTIONS = (1, 10, 100, MOST_ROWS)
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Numbers in percent; NaN where there is nothing to average.
+
+    Attributes:
+        ap: (10 classes, 10 IoU thresholds); 0 for a class without ground truth, which no mean includes.
+        ar: (10 classes, 10 IoU thresholds, 4 numbers of detections).
+        images_per_class: (10,) images in which a class has ground truth outside the ignored regions, score 0 included.
+        kept: {stem: (ground truth, detections)} that the ignored regions left.
+        counts: Number of images, boxes and detections read, and of those dropped.
+        warnings: Sentences about unusual input.
+        coco: The COCO column, another protocol; None unless asked for.
+    """
+
+    ap: np.ndarray
+    ar: np.ndarray
+    images_per_class: np.ndarray
+    kept: dict[str, tuple[int, int]]
+    counts: dict[str, int]
+    warnings: tuple[str, ...]
+    coco: CocoColumn | None = None
+
+    @property
+    def official(self) -> dict[str, float]:
+        """The seven official numbers: each class is weighted by the number of images that contain it."""
+        return self._mean(self.images_per_class)
+
+    @property
+    def plain_class_mean(self) -> dict[str, float]:
+        """The same seven with equal weights for all classes that have ground truth."""
+        return self._mean(self.images_per_class > 0)
+
+    @property
+    def per_class(self) -> list[dict[str, Any]]:
+        """Name, category, images, AP, AP50 and AP75 of each class; NaN for a class without ground truth."""
+        rows = zip(NAMES, self.images_per_class.tolist(), self.ap, strict=True)
+        return [
+            {"category": category, "name": name, "images": images} | _summary(ap if images else ap * np.nan)
+            for category, (name, images, ap) in enumerate(rows, 1)
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The seven official numbers at the top, the rest in named parts, in plain Python types."""
+        return {
+            **self.official,
+            "plain_class_mean": self.plain_class_mean,
+            "per_class": self.per_class,
+            "counts": self.counts,
+            "warnings": list(self.warnings),
+            **({"coco": asdict(self.coco)} if self.coco else {}),
+        }
+
+    def to_json(self) -> str:
+        """`as_dict` as JSON, NaN written as null."""
+        return json.dumps(_nan_to_none(self.as_dict()), indent=2, allow_nan=False)
+
+    def _mean(self, weights: np.ndarray) -> dict[str, float]:
+        if not weights.any():
+            return dict.fromkeys(("AP", "AP50", "AP75", *(f"AR{most}" for most in MAX_DETECTIONS)), float("nan"))
+        ap, ar = np.average(self.ap, 0, weights), np.average(self.ar, 0, weights).mean(0)
+        return _summary(ap) | {f"AR{most}": float(value) for most, value in zip(MAX_DETECTIONS, ar, strict=True)}
+
+
+def _summary(ap: np.ndarray) -> dict[str, float]:
+    """AP by threshold (10,) -> the three numbers read from it."""
+    return {"AP": float(ap.mean()), "AP50": float(ap[0]), "AP75": float(ap[5])}
+
+
+def _nan_to_none(value: Any) -> Any:
+    """Replace NaN by None in nested lists and dicts: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _nan_to_none(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_nan_to_none(item) for item in value]
+    return None if isinstance(value, float) and np.isnan(value) else value

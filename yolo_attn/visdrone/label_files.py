@@ -1,0 +1,144 @@
+"""The label files of a split: made from annotations and image sizes, never over labels that someone corrected."""
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from yolo_attn.storage import atomic_write
+from yolo_attn.visdrone.annotations import NAMES, line_number, read
+from yolo_attn.visdrone.labels import Reason, RowError, label_text, yolo_labels
+from yolo_attn.visdrone.sizes import image_size
+
+DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` reads it
+
+
+@dataclass(frozen=True, eq=False)
+class LabelOutcome:
+    """What became of one annotation file.
+
+    Attributes:
+        refused: A sentence on why there are no labels; empty if there are.
+        boxes: (10,) labels by class.
+        left_out: {reason: (number of rows, first row from 0)}.
+        digest: SHA-256 of the label file, if `prepare` wrote it.
+        written: Whether this run wrote the label file.
+        kept: Whether the file holds something that `prepare` did not write, and stayed.
+    """
+
+    refused: str = ""
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros(len(NAMES), int))
+    left_out: dict[Reason, tuple[int, int]] = field(default_factory=dict)
+    digest: str = ""
+    written: bool = False
+    kept: bool = False
+
+
+@dataclass(frozen=True)
+class LabelWriter:
+    """Makes the label files of a split.
+
+    Attributes:
+        folder: The split's folder, with images/ and annotations/.
+        labels: Folder of the label files.
+        fresh: Whether nothing in that folder counts: it is the draft of the first preparation.
+        digests: {stem: SHA-256} of the label files that were written before.
+        overwrite: Replace label files that `prepare` did not write, too.
+    """
+
+    folder: Path
+    labels: Path
+    fresh: bool
+    digests: Mapping[str, str]
+    overwrite: bool
+
+    def write(self, pairs: Sequence[tuple[str, str]]) -> list[LabelOutcome]:
+        """Make the label files of (image, annotation) file names; one that cannot be read does not stop the others."""
+        try:
+            made = self._make(pairs)
+        except (ValueError, OSError) as error:
+            if len(pairs) > 1:
+                return [outcome for pair in pairs for outcome in self.write([pair])]
+            if isinstance(error, OSError) and error.filename:
+                return [LabelOutcome(refused=f"{error.filename}: {error.strerror}")]
+            return [LabelOutcome(refused=str(error))]
+        return [self._write(annotation, *of_image) for (_, annotation), of_image in zip(pairs, made, strict=True)]
+
+    def _make(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return each image's labels (M, 5), and the reasons (N,) why rows are left out."""
+        # One pass over the rows of many files and strings for paths save time.
+        sizes = [image_size(os.path.join(self.folder, "images", image)) for image, _ in pairs]
+        rows = [read(os.path.join(self.folder, "annotations", annotation)) for _, annotation in pairs]
+        starts = np.cumsum([0, *map(len, rows)])
+        image = np.repeat(np.arange(len(pairs)), np.diff(starts))
+        try:
+            width, height = np.array(sizes)[image].T
+            made = yolo_labels(np.concatenate(rows), width, height, image)
+        except RowError as error:
+            number = image[error.row]
+            path = os.path.join(self.folder, "annotations", pairs[number][1])
+            line = line_number(path, error.row - starts[number])
+            raise ValueError(f"{path}, line {line}: {error.problem}") from error
+        labels = np.split(made.labels, np.searchsorted(made.rows, starts[1:-1]))
+        return list(zip(labels, np.split(made.reasons, starts[1:-1]), strict=True))
+
+    def _write(self, annotation: str, labels: np.ndarray, reasons: np.ndarray) -> LabelOutcome:
+        stem = annotation.rpartition(".")[0]
+        path, content = os.path.join(self.labels, f"{stem}.txt"), label_text(labels).encode()
+        before = None if self.fresh else _content(path)
+        digest, known = hashlib.sha256(content).hexdigest(), self.digests.get(stem, "")
+        kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
+        written = before != content and not kept
+        if written:
+            if not self.fresh:
+                remove_cache(self.folder)
+            atomic_write(path, content)
+        left_out = {}
+        if reasons.any():
+            kinds, firsts, counts = (
+                values.tolist() for values in np.unique(reasons, return_index=True, return_counts=True)
+            )
+            left_out = {
+                Reason(kind): (count, first) for kind, first, count in zip(kinds, firsts, counts, strict=True) if kind
+            }
+        return LabelOutcome(
+            boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
+            left_out=left_out,
+            digest=known if kept else digest,
+            written=written,
+            kept=kept,
+        )
+
+
+def remove_cache(folder: Path) -> None:
+    """Remove what Ultralytics made from the labels before one of them changes.
+
+    Ultralytics up to 8.3 knows its cache by the labels' paths and total size, and another class keeps both.
+    """
+    (folder / "labels.cache").unlink(missing_ok=True)
+
+
+def read_digests(folder: Path) -> dict[str, str]:
+    """Return {stem: SHA-256} of the label files that a preparation wrote in a split's folder."""
+    lines = (_content(folder / DIGESTS) or b"").decode("utf-8", errors="replace").splitlines()
+    entries = (line.partition("  labels/") for line in lines)
+    return {name.removesuffix(".txt"): digest for digest, _, name in entries}
+
+
+def write_digests(folder: Path, digests: Mapping[str, str]) -> None:
+    """Note what `read_digests` returns, if it is not noted already."""
+    if digests != read_digests(folder):
+        lines = (f"{digest}  labels/{stem}.txt\n" for stem, digest in digests.items())
+        atomic_write(folder / DIGESTS, "".join(lines), durable=True)
+
+
+def _content(path: str | Path) -> bytes | None:
+    """Return the content of a file, None if there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None

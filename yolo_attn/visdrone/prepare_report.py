@@ -1,0 +1,67 @@
+"""What a preparation found and did, as numbers and as sentences."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """How often something was found, and where first: `file` or `file:line` below the root."""
+
+    count: int
+    first: str
+
+    @classmethod
+    def of(cls, places: Sequence[str]) -> "Occurrences | None":
+        """Places in order -> how many, and the first; None if there are none."""
+        return cls(len(places), places[0]) if places else None
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """What was found and done in one split. Occurrences are None where there are none.
+
+    Attributes:
+        images: Images with an annotation file; these are in the list.
+        boxes: Number of labels by class name, as the annotations make them.
+        left_out: Rows that make no label, by reason; a reason without rows is absent.
+        without_annotation: Images without annotation file; these are not in the list.
+        without_image: Annotation files without image.
+        extracted: Files taken from the zip.
+        different: Files that differ from those in the zip, and stay.
+        written: Label files that did not hold yet what the annotations make.
+        kept: Label files that hold something else, which no preparation wrote, and stay.
+    """
+
+    images: int
+    boxes: dict[str, int]
+    left_out: dict[str, Occurrences]
+    without_annotation: Occurrences | None
+    without_image: Occurrences | None
+    extracted: int
+    different: Occurrences | None
+    written: int
+    kept: Occurrences | None
+
+    @property
+    def notes(self) -> list[str]:
+        """A sentence on each kind of thing that a user should know of."""
+        kinds = {f"rows left out, {reason}": rows for reason, rows in self.left_out.items()} | {
+            "images without annotation": self.without_annotation,
+            "annotations without image": self.without_image,
+            "files that differ from the zip's and stay": self.different,
+            "label files that differ from the annotations, were not written by `prepare`, and stay": self.kept,
+        }
+        return [f"{found.first}: the first of {found.count:,} {kind}" for kind, found in kinds.items() if found]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The report of each split, by split."""
+
+    splits: dict[str, SplitReport]
+
+    @property
+    def notes(self) -> list[str]:
+        """The notes of all splits."""
+        return [note for split in self.splits.values() for note in split.notes]
