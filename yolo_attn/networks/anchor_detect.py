@@ -63,12 +63,9 @@ class AnchorDetect(Detect):
 
     def decode(self, raw: list[torch.Tensor], x: list[torch.Tensor]) -> torch.Tensor:
         """Raw maps and the feature maps they come from -> (B, 4 + classes, N), level by level, within a level cell by cell."""
-        corners, strides = make_anchors(x, self.stride, 0.0)  # (cells, 2) and (cells, 1)
-        cells = [entry.shape[-2] * entry.shape[-1] for entry in raw]
         boxes, scores = [], []
-        for level, (entry, corner, stride) in enumerate(
-            zip(raw, corners.split(cells), strides.split(cells), strict=True)
-        ):
+        for level, (entry, features) in enumerate(zip(raw, x, strict=True)):
+            corner, stride = make_anchors([features], self.stride[level : level + 1], 0.0)  # (cells, 2) and (cells, 1)
             values = entry.flatten(3).sigmoid()  # (B, 3, 5 + classes, cells)
             centre = (values[:, :, :2] * 2 - 0.5 + corner.T) * stride.T
             size = (values[:, :, 2:4] * 2) ** 2 * self.sizes[level, None, :, :, None]

@@ -6,6 +6,7 @@ from yolo_attn.networks import FEATURE
 from yolo_attn.plugin.source_widths import Arguments, arguments_of
 
 READERS = ("Index", FEATURE)
+HEADS = {"Classifier": "classes", "AnchorDetect": "boxes"}  # last rows, and what they give
 
 
 def check_reads_no_network(name: Any, source: Any, earlier: list) -> None:
@@ -31,13 +32,13 @@ def check_reads_no_network(name: Any, source: Any, earlier: list) -> None:
 
 
 def check_position(name: str, layer: Any, is_last: bool) -> None:
-    """Refuse a network as the last row, and a Classifier anywhere else.
+    """Refuse a network as the last row, and a head anywhere else.
 
     Raises:
         ValueError: The row stands where it cannot.
     """
-    if name == "Classifier" and not is_last:
-        raise ValueError("Classifier gives classes, which no row can read; make it the last row")
+    if name in HEADS and not is_last:
+        raise ValueError(f"{name} gives {HEADS[name]}, which no row can read; make it the last row")
     if hasattr(layer, "stage_widths") and is_last:
         raise ValueError(
             f"{name} gives several feature maps and cannot be the last row; write Feature rows and a head after it"
