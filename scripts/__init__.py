@@ -1,4 +1,4 @@
-"""What makes the figures of docs/ and the files of cfg/. Run from the root of a checkout: `python -m scripts.timing.layers`.
+"""Scripts that make the figures of docs/ and the files of cfg/. Run from the root of a checkout: `python -m scripts.timing.layers`.
 
 results.py   a measured table: JSON in docs/results/data/, rendered into the pages that name it
 timing/      time and memory

@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
+from yolo_attn.experiment.environment import commit, processor
+
 ROOT = Path(__file__).parents[1]
 DATA = ROOT / "docs" / "results" / "data"
 MARKED = re.compile(r"(<!-- table: ([\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -29,7 +31,7 @@ Cell = str | int | float | None | dict[str, float]  # a dict holds the median, l
 
 @dataclass(frozen=True)
 class Made:
-    """How a table was made.
+    """The command, checkout and machine that made a table.
 
     Attributes:
         command: The command line, as it was at that commit.
@@ -77,11 +79,8 @@ class Table:
         """The table under the line that says how it was made."""
         note = f"\n{self.note}\n" if self.note else ""
         head = f"| {' | '.join(self.columns)} |\n{'|---' * len(self.columns)}|\n"
-        return (
-            f"\n{self.made}\n{note}\n{head}"
-            + "".join(f"| {' | '.join(map(shown, row))} |\n" for row in self.rows)
-            + "\n"
-        )
+        rows = "".join(f"| {' | '.join(map(shown, row))} |\n" for row in self.rows)
+        return f"\n{self.made}\n{note}\n{head}{rows}\n"
 
 
 def shown(cell: Cell) -> str:
@@ -102,12 +101,12 @@ def three_digits(value: float) -> str:
 
 
 def made(*packages: str) -> Made:
-    """How the table of the running script is made."""
+    """Describe how the running script makes its table."""
     module = sys.modules["__main__"].__spec__
     script = f"-m {module.name}" if module else Path(sys.argv[0]).name
     return Made(
         command=" ".join(["python", script, *sys.argv[1:]]),
-        commit=subprocess.getoutput(f"git -C {ROOT} describe --always --dirty --exclude '*'"),
+        commit=commit(),
         machine=machine(),
         versions={package: version(package) for package in packages},
         load=round(os.getloadavg()[0], 1) if hasattr(os, "getloadavg") else None,
@@ -117,8 +116,6 @@ def made(*packages: str) -> Made:
 def machine() -> str:
     """The GPU with its driver where torch sees one, otherwise the CPU."""
     import torch
-
-    from yolo_attn.experiment.environment import processor
 
     if torch.cuda.is_available():
         driver = subprocess.getoutput("nvidia-smi --query-gpu=driver_version --format=csv,noheader").split()[0]

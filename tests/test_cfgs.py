@@ -1,4 +1,4 @@
-"""The model files of cfg/: written by scripts/make_cfgs.py, wired right, and as large as the papers' networks."""
+"""The model files of cfg/: written by scripts/maintain/cfg.py, wired right, and as large as the papers' networks."""
 
 from pathlib import Path
 

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from yolo_attn.storage import atomic_write, folder_lock
+from yolo_attn.storage import atomic_path, atomic_write, digest, folder_lock
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="needs a POSIX system")
 
@@ -45,7 +45,13 @@ FULL_DISK = """
 import resource, signal, sys
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)  # a write beyond the limit fails as on a full disk, with EFBIG
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-from yolo_attn.storage import atomic_write
+from pathlib import Path
+from yolo_attn.storage import atomic_path, atomic_write
+try:
+    with atomic_path(Path(sys.argv[1])) as draft:
+        draft.write_bytes(b"x" * 9999)
+except OSError as error:
+    print(error.filename)
 for content in b"x" * 6611, [b"x" * 3000] * 3:
     try:
         atomic_write(sys.argv[1], content, durable=True)
@@ -61,8 +67,37 @@ def test_a_full_disk_leaves_the_old_file_or_none_and_is_reported_with_the_name(t
     if old:
         path.write_bytes(old)
     done = subprocess.run([sys.executable, "-c", FULL_DISK, str(path)], capture_output=True, text=True)
-    assert done.stdout.split() == [str(path)] * 2, done.stderr
+    assert done.stdout.split() == [str(path)] * 3, done.stderr
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == ({"picture.jpg": old} if old else {})
+
+
+@pytest.mark.parametrize("name", ["a.mp4", 251 * "a" + ".mp4"])
+def test_a_draft_replaces_the_file_when_its_block_ends_unless_with_an_error(tmp_path, name):
+    (tmp_path / name).write_bytes(b"old")
+    with pytest.raises(KeyboardInterrupt), atomic_path(tmp_path / name) as draft:
+        draft.write_bytes(b"half")
+        raise KeyboardInterrupt
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {name: b"old"}
+    with atomic_path(tmp_path / name) as draft:
+        assert draft.suffix == ".mp4"
+        draft.write_bytes(b"new")
+        assert (tmp_path / name).read_bytes() == b"old"
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {name: b"new"}
+
+
+def test_a_draft_does_not_take_the_error_of_another_file_for_its_own(tmp_path):
+    with pytest.raises(FileNotFoundError) as error, atomic_path(tmp_path / "a"):
+        atomic_write(tmp_path / "gone" / "b", "text")
+    assert error.value.filename == str(tmp_path / "gone" / "b")
+
+
+def test_the_digest_of_a_folder_is_that_of_its_files_one_after_the_other(tmp_path):
+    (tmp_path / "model" / "b").mkdir(parents=True)
+    (tmp_path / "model" / "b" / "c").write_bytes(b"c")
+    (tmp_path / "model" / "a").write_bytes(b"ab")
+    (tmp_path / "file").write_bytes(b"abc")
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, appendix B.1
+    assert digest(tmp_path / "model") == digest(tmp_path / "file") == abc
 
 
 def test_an_interruption_leaves_no_draft(tmp_path):
@@ -75,9 +110,10 @@ def test_an_interruption_leaves_no_draft(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("make", [lambda path: path.mkdir(), lambda path: path.with_name("gone")], ids=["folder", "no"])
-def test_a_path_that_cannot_be_written_is_named(tmp_path, make):
-    path = tmp_path / "name" if make(tmp_path / "name") is None else tmp_path / "gone" / "name"
+@pytest.mark.parametrize("place", ["folder", "missing/file"])
+def test_a_path_that_cannot_be_written_is_named(tmp_path, place):
+    (tmp_path / "folder").mkdir()
+    path = tmp_path / place
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(OSError) as caught:
         atomic_write(path, b"content")
@@ -133,7 +169,7 @@ def test_a_held_folder_is_refused_after_the_timeout_with_a_message_before(tmp_pa
         pass
 
 
-def test_those_who_wait_take_turns(tmp_path):
+def test_waiting_threads_take_turns(tmp_path):
     def work():
         with folder_lock(tmp_path, "busy", 30):
             inside.append(1)

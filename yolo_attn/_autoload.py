@@ -31,7 +31,7 @@ class Finder:
     def find_spec(
         self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """The parser's import spec with a loader that registers the layers; None for any other module."""
+        """Return the parser's import spec with a loader that registers the layers; None for any other module."""
         if name != PARSER or self.searching:
             return None
         self.searching = True

@@ -1,4 +1,4 @@
-"""One function over many items in threads, for work that waits for files or runs in C."""
+"""Calls a function for many items in threads, for work that waits for files or runs in C."""
 
 import os
 from collections.abc import Callable, Iterable, Sequence

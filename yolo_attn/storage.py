@@ -1,9 +1,10 @@
 """Files that appear whole or not at all, and folders in which one process works at a time."""
 
 import errno
+import hashlib
 import logging
 import os
-import stat
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,24 +28,20 @@ def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durab
         content = content.encode()
     chunks = (content,) if isinstance(content, bytes | bytearray | memoryview) else content
     target = os.path.realpath(path) if os.path.islink(path) else str(path)
-    try:
-        existing: os.stat_result | None = os.stat(path)  # follows links
-    except OSError:
-        existing = None
-    is_special = existing is not None and not stat.S_ISREG(existing.st_mode)  # /dev/stdout, a pipe
+    exists = os.path.exists(path)
+    is_special = exists and not os.path.isfile(path)  # /dev/stdout, a pipe
     draft = str(path) if is_special else f"{target}.partial"
     try:
-        if existing and not os.access(path, os.W_OK):
+        if exists and not os.access(path, os.W_OK):
             raise PermissionError(errno.EACCES, "the file is read-only")  # a replacement would not ask
         with open(draft, "wb") as file:
-            for chunk in chunks:
-                file.write(chunk)
+            file.writelines(chunks)
             if durable and not is_special:
                 file.flush()
                 os.fsync(file.fileno())
         if not is_special:
-            if existing:
-                os.chmod(draft, stat.S_IMODE(existing.st_mode))
+            if exists:
+                shutil.copymode(target, draft)
             os.replace(draft, target)
     except BaseException as error:
         if not is_special:
@@ -52,6 +49,41 @@ def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durab
         if isinstance(error, OSError) and error.errno is not None:
             raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
         raise
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a draft to write to, which becomes `path` when the block ends; for files that are written by name or in parts.
+
+    After an error `path` is as before and no draft stays. The draft lies beside `path` and has its suffix.
+
+    Args:
+        path: File to write; its folder must exist.
+
+    Raises:
+        OSError: The file cannot be written. The message names it.
+    """
+    name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # no file of a user, never too long, no second draft
+    draft = path.with_name(f".yolo-attn-{name}{path.suffix}")
+    try:
+        yield draft
+        os.replace(draft, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(draft)):
+            raise  # from another file that is written in the same block
+        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the files of a folder in order of their names, in hexadecimal digits."""
+    content = hashlib.sha256()
+    for part in sorted(entry for entry in path.rglob("*") if entry.is_file()) if path.is_dir() else [path]:
+        with part.open("rb") as file:
+            while block := file.read(1 << 20):
+                content.update(block)
+    return content.hexdigest()
 
 
 @contextmanager

@@ -6,6 +6,8 @@ A table of (base, layer, arguments, place) is all there is to maintain; `tests/t
 import re
 from pathlib import Path
 
+import typer
+
 from yolo_attn.model_yaml import edit, places, rows
 from yolo_attn.plugin.files import find
 
@@ -51,7 +53,7 @@ def name(base: str, layer: str | None, *_) -> str:
 
 
 def cfg(base: str, layer: str | None, args: list, place: str) -> str:
-    """The text of one file: the base model's rows with the layer put in, under comments of our own."""
+    """The text of one file: the base model's rows with the layer put in, under comments of its own."""
     stock = base.removesuffix("-p2").removesuffix("-v6")
     text, what = _without_comments(find(f"{stock}.yaml").read_text(encoding="utf-8")), base
     if base.endswith("-p2"):
@@ -91,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

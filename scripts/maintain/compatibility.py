@@ -11,10 +11,9 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
-ROOT = Path(__file__).parents[2]
+from scripts import results
+
 # By Ultralytics up to 8.3.0 but not by today's; onnxscript by its call of torch.onnx.export under a recent torch.
 FORMERLY_REQUIRED = ["tqdm", "scipy", "pandas", "seaborn", "py-cpuinfo", "onnxscript"]
 SUITES = {
@@ -33,7 +32,7 @@ def environment(folder: Path, version: str) -> Path:
     pip = [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, *FORMERLY_REQUIRED], check=True)
     subprocess.run([*pip, "--no-deps", "--ignore-installed", f"ultralytics=={version}"], check=True)
-    subprocess.run([*pip, "--no-deps", "--no-build-isolation", ROOT], check=True)
+    subprocess.run([*pip, "--no-deps", "--no-build-isolation", results.ROOT], check=True)
     return python
 
 
@@ -42,34 +41,30 @@ def outcome(python: Path, tests: list[str], slow: bool) -> str:
     with tempfile.NamedTemporaryFile(suffix=".xml") as file:
         marks = ["-m", "not cuda"] if slow else []
         command = [python, "-m", "pytest", "-p", "no:cacheprovider", *marks, f"--junitxml={file.name}", *tests]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=results.ROOT, capture_output=True, text=True)
         if done.returncode not in (0, 1):
             return f"did not run: {done.stdout.strip().splitlines()[-1]}"
         cases = list(ElementTree.parse(file.name).iter("testcase"))
-    failures = {
-        case.get("name"): problem for case in cases for problem in (*case.findall("failure"), *case.findall("error"))
-    }
-    for name, problem in failures.items():
-        print(f"{name}: {problem.text}", file=sys.stderr)
-    failed = list(failures)
+    failed = []
+    for case in cases:
+        for problem in (*case.findall("failure"), *case.findall("error")):
+            print(f"{case.get('name')}: {problem.text}", file=sys.stderr)
+            failed.append(case.get("name"))
     skipped = sum(case.find("skipped") is not None for case in cases)
-    text = f"{len(cases) - len(failed) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
-    return text if not failed else f"{text}, {len(failed)} FAILED: {', '.join(failed)}"
+    text = f"{len(cases) - len(set(failed)) - skipped} passed" + (f", {skipped} skipped" if skipped else "")
+    return f"{text}, {len(set(failed))} FAILED: {', '.join(dict.fromkeys(failed))}" if failed else text
 
 
 def main(versions: list[str], slow: bool = typer.Option(False, help="Also the tests marked slow.")) -> None:
-    """Print a table: a row per version, a column per part of the plug-in."""
-    table = Table("ultralytics", *SUITES)
-    broken = False
+    """Save the table: a row for each version, a column for each part of the plug-in."""
+    rows = []
     for version in versions:
         with tempfile.TemporaryDirectory() as folder:
             python = environment(Path(folder), version)
-            cells = [outcome(python, tests, slow) for tests in SUITES.values()]
-        broken |= any("FAILED" in cell or "did not run" in cell for cell in cells)
-        table.add_row(version, *cells)
-        Console(stderr=True).print(version, *cells, sep=" | ")
-    Console(width=150).print(table)
-    raise SystemExit(broken)
+            rows.append((version, *(outcome(python, tests, slow) for tests in SUITES.values())))
+        print(*rows[-1], sep=" | ", file=sys.stderr)
+    results.save("compatibility", ("Ultralytics", *SUITES), rows, results.made("torch", "torchvision"))
+    raise SystemExit(any("FAILED" in cell or "did not run" in cell for row in rows for cell in row))
 
 
 if __name__ == "__main__":

@@ -7,8 +7,9 @@ papers'; none was measured here.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -25,9 +26,7 @@ PUBLISHED = Path(__file__).with_name("papers.jsonl")
 EXACT, CLOSE, OFF, MISSING = "exact after rounding", "within 0.5 %", "does not match", "not built"
 ALL = "all"  # rules for counting parameters
 NO_NORMS = "convolutions and linear layers"  # without the affine parameters of normalisations
-LEAVES = (
-    "leaf modules"  # what a counter with hooks on leaf modules sees: not the bare parameters of a module with children
-)
+LEAVES = "leaf modules"  # as a counter with hooks on them sees: not the bare parameters of a module with children
 UNITS = {10**6: "10^6", 2**20: "2^20"}
 SPEC = ("network", "yolo", "scale", "repeats", "classes")  # what of a row of papers.jsonl describes the network
 NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
@@ -45,10 +44,8 @@ class Recount:
         counted: Which parameters: "all", "convolutions and linear layers", or "leaf modules".
         verdict: `EXACT`, `CLOSE`, `OFF` or `MISSING`.
         why: What is known about a difference, or why there is no network.
-        published_flops: As printed; None where the table has none.
-        gflops: Counted, in the unit of the table; None as for `ours`.
-        flops_rule: What was counted.
-        published_accuracy: As printed.
+        published_flops, published_accuracy: As printed; None where the table has no FLOPs.
+        gflops: Counted, in the unit of the table, by `flops_rule`; None where the network is not built.
     """
 
     paper: str
@@ -96,7 +93,7 @@ def _recounted(row: dict) -> Recount:
 
 
 def verdict(published: float, ours: int | None, unit: int, decimals: int) -> str:
-    """What a count of ours says about a printed one of so many decimals."""
+    """Compare a counted number of parameters with a printed one of so many decimals."""
     if ours is None:
         return MISSING
     if f"{ours / unit:.{decimals}f}" == f"{published:.{decimals}f}":
@@ -107,10 +104,8 @@ def verdict(published: float, ours: int | None, unit: int, decimals: int) -> str
 def _flops_rule(row: dict) -> str:
     what = "2 x multiply-adds" if "yolo" in row else "multiply-adds"
     rule = f"{what} / {'2^30' if row['unit'] == 2**20 else '10^9'}: convolutions, linear layers, 2 per normalised value"
-    groups = (
-        "EMA(" in str(row.get("network")) or "-ema" in row.get("yolo", "") or "EMANoCross" in str(row.get("network"))
-    )
-    return rule + ("; EMA's convolutions counted for one group" if groups else "")
+    has_ema = re.search("EMA|-ema", f"{row.get('network')} {row.get('yolo')}")
+    return rule + ("; EMA's convolutions counted for one group" if has_ema else "")
 
 
 @cache
@@ -124,7 +119,7 @@ def _built(spec: str) -> tuple[dict[str, int], int]:
     return {rule: parameters(network, rule) for rule in (ALL, NO_NORMS, LEAVES)}, macs
 
 
-class _Classified(nn.Module):
+class _Classifier(nn.Module):
     """image -> classes, by a network and the papers' head."""
 
     def __init__(self, network: nn.Module, width: int, classes: int):
@@ -138,7 +133,7 @@ class _Classified(nn.Module):
 def _classifier(spec: dict) -> nn.Module:
     name, arguments = spec["network"]
     kind = networks.load(name)
-    return _Classified(kind(3, *arguments), kind.stage_widths(*arguments)[-1], spec["classes"])
+    return _Classifier(kind(3, *arguments), kind.stage_widths(*arguments)[-1], spec["classes"])
 
 
 class _AnchorHead(nn.Module):
@@ -188,9 +183,8 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
         nonlocal total
         x = inputs[0]
         if isinstance(module, grouped):
-            total += (
-                module.conv1x1.weight.numel() * sum(x.shape[2:]) + module.conv3x3.weight.numel() * x.shape[2:].numel()
-            )
+            height, width = x.shape[2:]
+            total += module.conv1x1.weight.numel() * (height + width) + module.conv3x3.weight.numel() * height * width
         elif isinstance(module, nn.modules.conv._ConvNd):
             total += output.numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):
@@ -207,41 +201,3 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
         for hook in hooks:
             hook.remove()
     return total
-
-
-def markdown(recounts: Iterable[Recount]) -> str:
-    """The tables, each under a heading, and how many rows got which verdict."""
-    tables: dict[tuple[str, str], list[Recount]] = {}
-    for entry in recounts:
-        tables.setdefault((entry.paper, entry.table), []).append(entry)
-    summary = [f"| {' | '.join(['table', EXACT, CLOSE, OFF, MISSING])} |", "|---|---|---|---|---|"]
-    parts = []
-    for (paper, table), entries in tables.items():
-        found = [entry.verdict for entry in entries]
-        summary.append(
-            f"| {paper} {table} | {' | '.join(str(found.count(kind)) for kind in (EXACT, CLOSE, OFF, MISSING))} |"
-        )
-        parts += [f"## {paper}, Table {table}", "", *_table(entries), ""]
-    return "\n".join([*summary, "", *parts])
-
-
-def _table(entries: list[Recount]) -> list[str]:
-    lines = [
-        "| row | base | published M | ours | verdict | published FLOPs | ours G | published accuracy |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for entry in entries:
-        ours = "" if entry.ours is None else f"{entry.ours:,}"
-        said = entry.verdict + (f": {entry.why}" if entry.why else "")
-        accuracy = ", ".join(f"{name} {value}" for name, value in entry.published_accuracy.items())
-        gflops = "" if entry.gflops is None else f"{entry.gflops:.3f}"
-        cells = (entry.row, entry.base, entry.published, ours, said, entry.published_flops or "", gflops, accuracy)
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    units = sorted({f"M is {entry.unit}, counted: {entry.counted}" for entry in entries})
-    rules = sorted({entry.flops_rule for entry in entries if entry.published_flops})
-    return [*lines, "", f"Parameters: {'; or '.join(units)}. FLOPs: {' | '.join(rules) or 'none printed'}."]
-
-
-def objects(recounts: Iterable[Recount]) -> list[dict]:
-    """The rows as plain values, for JSON."""
-    return [asdict(entry) for entry in recounts]

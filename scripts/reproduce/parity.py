@@ -4,15 +4,17 @@ import os
 import sys
 import tempfile
 from pathlib import Path
+from typing import Annotated
 
 import torch
+import typer
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 
 from scripts import results
-from yolo_attn.deploy.export import compare, metadata, shapes_for
 from yolo_attn.deploy.parity import FLOAT, HALF, ParityError, random_images
+from yolo_attn.deploy.verify import compare, metadata, shapes_for
 
 SIZE = 160
 COLUMNS = {
@@ -41,9 +43,7 @@ def randomise_weights(model: nn.Module) -> None:
                 parameter.copy_(1 + 0.3 * torch.randn(parameter.shape, generator=state))
         for norm in norms:
             norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=state))
-            norm.momentum = (
-                0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left at the end
-            )
+            norm.momentum = 0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left
         model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their feature maps
         for branch in getattr(model.model[-1], "cv3", ()):  # scores: the last convolution's biases start near -10
             branch[-1].bias.copy_(torch.randn(branch[-1].bias.shape, generator=state) - 2)
@@ -53,6 +53,7 @@ def randomise_weights(model: nn.Module) -> None:
 
 
 def cell(cfg: Path, arguments: dict, randomised: bool) -> str:
+    """The largest difference of the exported file as a share of what is allowed."""
     family, dash, variant = cfg.name.partition("-")
     torch.manual_seed(0)
     yolo = YOLO(f"{family}n{dash}{variant}" if family.startswith("yolo") else str(cfg))
@@ -69,13 +70,15 @@ def cell(cfg: Path, arguments: dict, randomised: bool) -> str:
         return "differs"
 
 
-def main() -> None:
-    """Save the table, or print the rows of the cfg files whose names hold one of the arguments."""
+def main(
+    parts: Annotated[list[str] | None, typer.Argument(help="Parts of the files' names; by default all.")] = None,
+) -> None:
+    """Save the table of all files of cfg/, or print the rows of some. A cell is the largest share of what is allowed."""
     os.chdir(tempfile.mkdtemp())
     torch.set_num_threads(1)
     LOGGER.setLevel("ERROR")  # it writes to standard output
     files = sorted((results.ROOT / "cfg").glob("*.yaml"))
-    chosen = [cfg for cfg in files if not sys.argv[1:] or any(part in cfg.name for part in sys.argv[1:])]
+    chosen = [cfg for cfg in files if any(part in cfg.name for part in parts or [""])]
     columns = ("model", "weights", *COLUMNS)
     rows = [
         (cfg.stem, weights, *(cell(cfg, arguments, weights == "random") for arguments in COLUMNS.values()))
@@ -90,4 +93,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    typer.run(main)

@@ -1,6 +1,7 @@
-"""What of a checkpoint's weights reaches a model with inserted rows, and what an inserted layer does before and after some training.
+"""Weights that reach a model with inserted rows or a network with attention, and the accuracy before and after some training.
 
 python -m scripts.reproduce.transfer counts
+python -m scripts.reproduce.transfer networks
 python -m scripts.reproduce.transfer start base.pt     base.pt: a yolov5n trained on the demo set (docs/guides/pretrained-weights.md)
 python -m scripts.reproduce.transfer epochs base.pt
 """
@@ -13,12 +14,15 @@ import cv2
 import torch
 import typer
 import yaml
+from torchvision import models as torchvision_models
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.nn.tasks import DetectionModel
 
 from scripts import results
+from yolo_attn import networks as attention_networks
 from yolo_attn.model_yaml import edit
+from yolo_attn.networks.torchvision_weights import load_torchvision_weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.renumbering import renumbered
 from yolo_attn.plugin.weights import transfer
@@ -27,17 +31,17 @@ PLACES = ("backbone-end", "stages", "neck")
 FAMILIES = ("yolov5", "yolov8", "yolo11", "yolo26")
 VARIANTS = (("yolov5", "yolov5-p2"), ("yolov5", "yolov5-p2-ema"), ("yolov8", "yolov8-p2"), ("yolo26", "yolo26-p2"))
 LAYERS = ("EMA", "CA", "CBAM", "ECA", "SA:8")  # the finest map of yolov5n is too narrow for 64 groups
+NETWORKS = (
+    ("ResNet", (50,)),
+    *(("ResNet", (50, layer)) for layer in ("SE", "ECA", "SA", "CBAM", "CA", "EMA(32)", "GAM")),
+    ("ResNet", (50, "EMCA", "first")),
+    ("ResNet", (50, "EPSA", "conv")),
+    ("ResNet", (50, "DMSA", "conv")),
+    ("MobileNetV2", ("SE",)),
+)
 DATA = {"data": "aerial-demo.yaml", "imgsz": 416, "device": "cpu", "plots": False, "verbose": False, "workers": 1}
-TRAINING = {
-    "batch": 4,
-    "nbs": 4,
-    "optimizer": "AdamW",
-    "lr0": 0.0005,
-    "warmup_epochs": 0,
-    "mosaic": 0,
-    "scale": 0.2,
-    "amp": False,
-}
+TRAINING = {"batch": 4, "nbs": 4, "optimizer": "AdamW", "lr0": 0.0005, "warmup_epochs": 0}
+TRAINING |= {"mosaic": 0, "scale": 0.2, "amp": False}
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -45,22 +49,16 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def counts() -> None:
     """Tensors that arrive by key alone and with yolo_attn. Weights are random: only keys, shapes and rows matter."""
-    table = []
-    for family in FAMILIES:
-        for place in PLACES:
-            table.append(count(f"{family}s, EMA at {place}", text(family), inserted(family, "EMA", place)))
+    table = [
+        count(f"{family}s, EMA at {place}", text(family), inserted(family, "EMA", place))
+        for family in FAMILIES
+        for place in PLACES
+    ]
     case = "yolov5s, EMA at backbone-end, 10 classes of 80"
     table.append(count(case, text("yolov5"), inserted("yolov5", "EMA", "backbone-end"), nc=10))
     table += [count(f"{family}s into {variant}", text(family), text(variant)) for family, variant in VARIANTS]
-    columns = (
-        "model",
-        "tensors of the source",
-        "by key",
-        "of which misplaced",
-        "with yolo_attn",
-        "of the source's elements",
-        "of the target's parameters",
-    )
+    shares = ("of the source's elements", "of the target's parameters")
+    columns = ("model", "tensors of the source", "by key", "of which misplaced", "with yolo_attn", *shares)
     results.save("transfer-counts", columns, table, results.made("ultralytics"))
 
 
@@ -88,8 +86,22 @@ def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:
 
 
 @app.command()
+def networks() -> None:
+    """Share of a network with attention that torchvision's weights fill. Random weights under the same names stand in for them."""
+    table = []
+    for kind, arguments in NETWORKS:
+        torch.manual_seed(0)
+        network = attention_networks.load(kind)(3, *arguments)
+        pretrained = torchvision_models.resnet50() if kind == "ResNet" else torchvision_models.mobilenet_v2()
+        share = load_torchvision_weights(network, pretrained.state_dict())
+        table.append((f"`[-1, 1, {kind}, [{', '.join(map(str, arguments))}]]`", f"{share:.2%}"))
+    columns = ("row", "share of the network's parameters carried")
+    results.save("network-weights", columns, table, results.made("torch", "torchvision"))
+
+
+@app.command()
 def start(weights: Path, folder: Path = Path("runs/transfer")) -> None:
-    """How far the transferred model is from its source: the change of the maps that enter the head, and the mAP50."""
+    """The transferred model against its source: the change of the feature maps that enter the head, and the mAP50."""
     folder.mkdir(parents=True, exist_ok=True)
     source, images = YOLO(weights), pictures()
     expected, base = head_inputs(source, images), source.val(**DATA).box.map50

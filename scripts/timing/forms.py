@@ -1,4 +1,4 @@
-"""A layer as a module of one feature map, and alone in onnxruntime."""
+"""A layer as a module of one feature map, its passes as calls without arguments, and its ONNX graph alone in onnxruntime."""
 
 import tempfile
 import warnings
@@ -10,6 +10,8 @@ from torch import nn
 
 from scripts.timing.timer import CUDA
 from yolo_attn.layers import is_multi_source
+
+OPSET = 17
 
 
 class FromOneMap(nn.Module):
@@ -31,12 +33,7 @@ def of_one_map(layer: type[nn.Module], channels: int) -> nn.Module:
 
 def forward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
     """A forward pass, as a call without arguments."""
-
-    def call() -> None:
-        with torch.inference_mode():
-            module(x)
-
-    return call
+    return torch.inference_mode()(lambda: module(x))
 
 
 def forward_backward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
@@ -49,6 +46,13 @@ def forward_backward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
     return call
 
 
+def compiled(module: nn.Module, x: torch.Tensor, way: Callable = forward) -> Callable[[], object]:
+    """A pass after `torch.compile`, in one graph, as a call without arguments."""
+    call = way(torch.compile(module, fullgraph=True, dynamic=False), x)
+    call()
+    return call
+
+
 def total(outputs: object) -> torch.Tensor:
     """The sum of all that a model in training returns."""
     if isinstance(outputs, torch.Tensor):
@@ -56,8 +60,8 @@ def total(outputs: object) -> torch.Tensor:
     return sum(map(total, outputs.values() if isinstance(outputs, dict) else outputs))
 
 
-def session(file: str | Path | bytes, threads: int = 1):
-    """An onnxruntime session, on the GPU where both have one."""
+def session(model: str | bytes, threads: int = 1):
+    """An onnxruntime session of a file or of its content, on the GPU where both have one."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -65,18 +69,26 @@ def session(file: str | Path | bytes, threads: int = 1):
     options.log_severity_level = 3
     wanted = ["CUDAExecutionProvider"] * CUDA + ["CPUExecutionProvider"]
     providers = [provider for provider in wanted if provider in onnxruntime.get_available_providers()]
-    return onnxruntime.InferenceSession(file if isinstance(file, bytes) else str(file), options, providers=providers)
+    return onnxruntime.InferenceSession(model, options, providers=providers)
 
 
-def in_onnxruntime(module: nn.Module, x: torch.Tensor, threads: int = 1) -> Callable[[], list]:
-    """The module alone in onnxruntime at the size of x, simplified as the stock export does: a call without arguments."""
+def onnx_graph(module: nn.Module, x: torch.Tensor, dynamic: bool = False, simplify: bool = True):
+    """The module alone as an ONNX model at the size of x or of any size, simplified as the stock export does."""
     import onnx
     import onnxslim
 
+    axes = {0: "batch", 2: "height", 3: "width"}
+    names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": axes, "y": axes} if dynamic else None}
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         file = Path(folder, "layer.onnx")
-        torch.onnx.export(module.eval(), (x.detach(),), file, dynamo=False, opset_version=17, input_names=["x"])
-        running = session(onnxslim.slim(onnx.load(file)).SerializeToString(), threads)
+        torch.onnx.export(module.eval(), (x.detach(),), file, dynamo=False, opset_version=OPSET, **names)
+        model = onnx.load(file)
+    return onnxslim.slim(model) if simplify else model
+
+
+def in_onnxruntime(module: nn.Module, x: torch.Tensor, threads: int = 1) -> Callable[[], list]:
+    """The module alone in onnxruntime at the size of x, as a call without arguments."""
+    running = session(onnx_graph(module, x).SerializeToString(), threads)
     values = {"x": x.detach().cpu().numpy()}
     return lambda: running.run(None, values)

@@ -1,10 +1,11 @@
-"""What each layer costs, how it compares with the fastest public form, and EMA's form against the plain one.
+"""The cost of each layer, each layer against the fastest public form, and EMA's form against the plain one.
 
 python -m scripts.timing.layers cost|public|ema [--rounds 21] [--layers EMA,CA]
 """
 
 from collections.abc import Callable
 from functools import partial
+from itertools import product
 from typing import Annotated
 
 import torch
@@ -12,7 +13,7 @@ import typer
 from torch import nn
 
 from scripts import results
-from scripts.timing.forms import forward, forward_backward, in_onnxruntime, of_one_map
+from scripts.timing.forms import compiled, forward, forward_backward, in_onnxruntime, of_one_map
 from scripts.timing.plain_forms import PLAIN, PlainEMA
 from scripts.timing.timer import DEVICE, interleaved, peak, ratio, spread
 from yolo_attn.layers import LAYERS
@@ -35,13 +36,6 @@ class OnePass(nn.Module):
         return x * 2
 
 
-def compiled(module: nn.Module, x: torch.Tensor, way: Callable) -> Callable[[], object]:
-    """The call after `torch.compile`, in one graph."""
-    call = way(torch.compile(module, fullgraph=True, dynamic=False), x)
-    call()
-    return call
-
-
 @app.command()
 def cost(rounds: Rounds = 21, layers: Layers = "") -> None:
     """Each layer alone: time in torch, torch.compile and onnxruntime, and peak memory; each with its ratio to one pass."""
@@ -55,7 +49,7 @@ def cost(rounds: Rounds = 21, layers: Layers = "") -> None:
     ways = {
         "eager": {name: forward(layer, x) for name, layer in modules.items()},
         "eager, forward + backward": {name: forward_backward(layer, x) for name, layer in modules.items()},
-        "compiled": {name: compiled(layer, x, forward) for name, layer in modules.items()},
+        "compiled": {name: compiled(layer, x) for name, layer in modules.items()},
         "compiled, forward + backward": {name: compiled(layer, x, forward_backward) for name, layer in modules.items()},
         "onnxruntime": {name: in_onnxruntime(layer, x) for name, layer in modules.items()},
     }
@@ -86,29 +80,19 @@ def public(rounds: Rounds = 61, layers: Layers = "") -> None:
     }
     torch.set_num_threads(1)
     rows = []
-    for name in names(layers, timm_forms | PLAIN):
-        for channels, side in PUBLIC_MAPS:
-            for way in (forward, forward_backward):
-                training = way is forward_backward
-                layer = in_mode(LAYERS[name](channels), training)
-                other = (
-                    in_mode(timm_forms[name](channels), training) if name in timm_forms else partial(PLAIN[name], layer)
-                )
-                x = torch.randn(1, channels, side, side, requires_grad=True)
-                times = interleaved({"other": way(other, x), "layer": way(layer, x)}, rounds)
-                source = "timm" if name in timm_forms else "plain"
-                pass_ = "forward + backward" if training else "forward"
-                taken = [spread(times["other"]), spread(times["layer"])]
-                rows.append(
-                    (
-                        name,
-                        source,
-                        f"{channels} x {side} x {side}",
-                        pass_,
-                        *taken,
-                        ratio(times["other"], times["layer"]),
-                    )
-                )
+    for name, (channels, side), way in product(
+        names(layers, timm_forms | PLAIN), PUBLIC_MAPS, (forward, forward_backward)
+    ):
+        training = way is forward_backward
+        layer = in_mode(LAYERS[name](channels), training)
+        if name in timm_forms:
+            source, other = "timm", in_mode(timm_forms[name](channels), training)
+        else:
+            source, other = "plain", partial(PLAIN[name], layer)
+        x = torch.randn(1, channels, side, side, requires_grad=True)
+        times = interleaved({"other": way(other, x), "layer": way(layer, x)}, rounds)
+        case = (name, source, f"{channels} x {side} x {side}", "forward + backward" if training else "forward")
+        rows.append((*case, *map(spread, times.values()), ratio(times["other"], times["layer"])))
     columns = ("layer", "other form", "map", "pass", "other, ms", "yolo_attn, ms", "other / yolo_attn")
     note = f"Batch 1, float32, eager, one thread; {rounds} rounds."
     results.save("layers-public", columns, rows, results.made("torch", "timm"), note)
@@ -119,33 +103,23 @@ def ema(rounds: Rounds = 21, threads: Annotated[int, typer.Option(help="Of torch
     """EMA's form against the plain form: time and peak memory at the maps of yolov5s, yolov5x and its P2 variant."""
     torch.set_num_threads(threads)
     rows = []
-    for channels, side in EMA_MAPS:
-        for factor in (8, 32):
-            forms = {"plain": PlainEMA(channels, factor).to(DEVICE), "EMA": EMA(channels, factor).to(DEVICE)}
-            x = torch.randn(1, channels, side, side, requires_grad=True, device=DEVICE)
-            ways = {
-                "forward": {name: forward(form, x) for name, form in forms.items()},
-                "forward + backward": {name: forward_backward(form, x) for name, form in forms.items()},
-                "onnxruntime": {name: in_onnxruntime(form, x, threads) for name, form in forms.items()},
-            }
-            for way, calls in ways.items():
-                in_torch = way != "onnxruntime"
-                peaks = [
-                    f"{peak(call) / x.numel() / x.element_size():.1f}" if in_torch else None for call in calls.values()
-                ]
-                plain, fast = interleaved(calls, rounds).values()
-                place = f"{channels} x {side} x {side}"
-                rows.append((place, factor, way, spread(plain), spread(fast), ratio(plain, fast), *peaks))
-    columns = (
-        "map",
-        "factor",
-        "pass",
-        "plain, ms",
-        "EMA, ms",
-        "plain / EMA",
-        "plain, peak in maps",
-        "EMA, peak in maps",
-    )
+    for (channels, side), factor in product(EMA_MAPS, (8, 32)):
+        forms = {"plain": PlainEMA(channels, factor).to(DEVICE), "EMA": EMA(channels, factor).to(DEVICE)}
+        x = torch.randn(1, channels, side, side, requires_grad=True, device=DEVICE)
+        ways = {
+            "forward": {name: forward(form, x) for name, form in forms.items()},
+            "forward + backward": {name: forward_backward(form, x) for name, form in forms.items()},
+            "onnxruntime": {name: in_onnxruntime(form, x, threads) for name, form in forms.items()},
+        }
+        for way, calls in ways.items():
+            peaks: list[str | None] = [None, None]  # onnxruntime has an allocator of its own
+            if way != "onnxruntime":
+                peaks = [f"{peak(call) / x.numel() / x.element_size():.1f}" for call in calls.values()]
+            plain, fast = interleaved(calls, rounds).values()
+            place = f"{channels} x {side} x {side}"
+            rows.append((place, factor, way, spread(plain), spread(fast), ratio(plain, fast), *peaks))
+    measured = ("plain, ms", "EMA, ms", "plain / EMA", "plain, peak in maps", "EMA, peak in maps")
+    columns = ("map", "factor", "pass", *measured)
     note = f"Batch 1, float32, threads: {threads}; {rounds} rounds."
     name = "ema-forms" if threads == 1 else f"ema-forms-{threads}-threads"
     results.save(name, columns, rows, results.made("torch", "onnxruntime"), note)

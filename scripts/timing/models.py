@@ -24,7 +24,7 @@ from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 from ultralytics.utils import LOGGER
 
 from scripts import results
-from scripts.timing.forms import forward, forward_backward, session
+from scripts.timing.forms import compiled, forward, forward_backward, session
 from scripts.timing.timer import CUDA, DEVICE, interleaved, milliseconds, peak, ratio, spread
 from yolo_attn.model_yaml.edit import strip
 
@@ -74,7 +74,7 @@ def families(stems: list[str], scale: str, folder: Path) -> list[dict[str, Path]
     return list(grouped.values())
 
 
-def family_rows(family: dict[str, Path], rounds: int, compiled: list[str]) -> list[tuple]:
+def family_rows(family: dict[str, Path], rounds: int, compiled_models: list[str]) -> list[tuple]:
     """A row for each model of a family."""
     torch.compiler.reset()  # it compiles a class only so many times
     models = {name: YOLO(str(file)) for name, file in family.items()}
@@ -86,38 +86,23 @@ def family_rows(family: dict[str, Path], rounds: int, compiled: list[str]) -> li
     backward = interleaved(training, rounds)
     fused = {name: copy.deepcopy(network).eval().fuse(verbose=False) for name, network in networks.items()}
     eager = interleaved({name: forward(network, x) for name, network in fused.items()}, rounds)
-    calls = {name: compiled_forward(network, x) for name, network in fused.items() if set(family) & set(compiled)}
-    in_compile = interleaved(calls, rounds) if calls else {}
+    calls = {name: compiled(network, x) for name, network in fused.items() if set(family) & set(compiled_models)}
+    in_compile = interleaved(calls, rounds)
     runtime = interleaved({name: onnx_call(model, x) for name, model in models.items()}, rounds)
     base = next(iter(family))
-
-    def cell(times: dict, name: str) -> dict | None:
-        return spread(times[name], times[base]) if times else None
-
-    return [
-        (
-            name,
-            cell(eager, name),
-            cell(backward, name),
-            f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}",
-            cell(in_compile, name),
-            cell(runtime, name),
+    rows = []
+    for name in family:
+        eager_cell, backward_cell, compiled_cell, runtime_cell = (
+            spread(times[name], times[base]) if times else None for times in (eager, backward, in_compile, runtime)
         )
-        for name in family
-    ]
-
-
-def compiled_forward(network: torch.nn.Module, x: torch.Tensor) -> Callable[[], object]:
-    """A forward pass after `torch.compile`, in one graph."""
-    forward(network, x)()  # Detect keeps its anchors from the first call on
-    call = forward(torch.compile(network, fullgraph=True, dynamic=False), x)
-    call()
-    return call
+        memory = f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}"
+        rows.append((name, eager_cell, backward_cell, memory, compiled_cell, runtime_cell))
+    return rows
 
 
 def onnx_call(model: YOLO, x: torch.Tensor) -> Callable[[], list]:
-    """A run of the stock ONNX export."""
-    running = session(model.export(format="onnx", imgsz=x.shape[2], verbose=False))
+    """A run of the stock ONNX export, as a call without arguments."""
+    running = session(str(model.export(format="onnx", imgsz=x.shape[2], verbose=False)))
     values = {running.get_inputs()[0].name: x.cpu().numpy().astype(np.float32)}
     return lambda: running.run(None, values)
 

@@ -3,15 +3,13 @@
 python -m scripts.timing.predictor FILE.onnx FOLDER [--rounds 11] [--imgsz 416]
 """
 
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
 from ultralytics import YOLO
 
 from scripts import results
-from scripts.timing.timer import interleaved, ratio, spread
+from scripts.timing.timer import interleaved, ratio, seconds, spread
 from yolo_attn.detection.detector import cores
 from yolo_attn.detection.onnx_detector import OnnxDetector
 from yolo_attn.detection.presets import DetectionSettings
@@ -19,15 +17,11 @@ from yolo_attn.detection.sources import files, pictures, read_image
 from yolo_attn.detection.stream import DetectedPicture, detect_stream
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Time on the clock: the ways use different numbers of threads."""
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
 def main(file: Path, folder: Path, rounds: int = 11, imgsz: int | None = None) -> None:
-    """Measure and save the table; every way must find the same boxes."""
+    """Measure and save the table; every way must find the same boxes.
+
+    The time is that on the clock, as the ways use different numbers of threads.
+    """
     settings = DetectionSettings(imgsz)
     single, parallel = OnnxDetector(file, settings), OnnxDetector(file, settings, at_once=cores())
     size = imgsz or max(single.imgsz)

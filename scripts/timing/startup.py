@@ -1,4 +1,4 @@
-"""What the plug-in costs where it is not used: interpreter start-up, and the time to build a model.
+"""The cost of the plug-in where it is not used: interpreter start-up, and the time to build a model.
 
 python -m scripts.timing.startup [--pairs 200] [--builds 30]. Start-up is `python -c pass` in two new virtual environments, one with the
 package installed; building is yolov5x from the stock YAML and with one EMA row, in one process.
@@ -8,14 +8,12 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from scripts import results
-from scripts.timing.timer import interleaved, ratio, spread
+from scripts.timing.timer import interleaved, ratio, seconds, spread
 
 
 def environment(folder: Path, package: bool) -> Path:
@@ -30,30 +28,23 @@ def environment(folder: Path, package: bool) -> Path:
     return python
 
 
-def clock(call: Callable[[], object]) -> float:
-    """Milliseconds on the clock: most of the time passes in another process."""
-    start = time.perf_counter()
-    call()
-    return (time.perf_counter() - start) * 1e3
-
-
 def main(pairs: int = 200, builds: int = 30) -> None:
-    """Measure and save the table."""
+    """Measure and save the table. The time is that on the clock: most of it passes in another process."""
     with tempfile.TemporaryDirectory() as folder:
         pythons = {name: environment(Path(folder) / name, name == "with") for name in ("without", "with")}
         clean = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
 
-        def start(python: Path) -> Callable[[], object]:
-            return lambda: subprocess.run([python, "-c", "pass"], env=clean, check=True)
+        def start(python: Path) -> float:
+            return 1e3 * seconds(lambda: subprocess.run([python, "-c", "pass"], env=clean, check=True))
 
-        starts = interleaved({name: start(python) for name, python in pythons.items()}, pairs, clock)
+        starts = interleaved(pythons, pairs, start)
     from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
-    def build(model: dict) -> Callable[[], object]:
-        return lambda: DetectionModel(model, verbose=False)
+    def build(model: dict) -> float:
+        return 1e3 * seconds(lambda: DetectionModel(model, verbose=False))
 
-    models = {"without": "yolov5x.yaml", "with": "yolov5x-ema.yaml"}
-    building = interleaved({key: build(yaml_model_load(name)) for key, name in models.items()}, builds, clock)
+    models = {"without": yaml_model_load("yolov5x.yaml"), "with": yaml_model_load("yolov5x-ema.yaml")}
+    building = interleaved(models, builds, build)
     rows = [
         (what, rounds, spread(times["without"]), spread(times["with"]), ratio(times["with"], times["without"]))
         for what, rounds, times in (

@@ -4,6 +4,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from itertools import accumulate
+from typing import TypeVar
 
 import torch
 from torch.profiler import ProfilerActivity, profile
@@ -13,6 +14,7 @@ DEVICE = torch.device("cuda" if CUDA else "cpu")
 WARM_UP = 2
 
 Call = Callable[[], object]
+T = TypeVar("T")
 
 
 def milliseconds(call: Call) -> float:
@@ -22,19 +24,29 @@ def milliseconds(call: Call) -> float:
     """
     if CUDA:
         torch.cuda.synchronize()
-        start = time.perf_counter()
-        call()
-        torch.cuda.synchronize()
-        return (time.perf_counter() - start) * 1e3
+        return 1e3 * seconds(lambda: (call(), torch.cuda.synchronize()))
     start = time.process_time()
     call()
     return (time.process_time() - start) * 1e3
 
 
+def seconds(call: Call) -> float:
+    """The time of one call on the clock."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
 def interleaved(
-    calls: Mapping[str, Call], rounds: int, timer: Callable[[Call], float] = milliseconds
+    calls: Mapping[str, T], rounds: int, timer: Callable[[T], float] = milliseconds
 ) -> dict[str, list[float]]:
-    """{name: time of each round}; in each round every call has one turn, and every other round goes backwards."""
+    """{name: time of each round}; in each round every call has one turn, and every other round goes backwards.
+
+    Args:
+        calls: What to time.
+        rounds: How often, after WARM_UP rounds that do not count.
+        timer: Runs one entry of `calls` and returns its time.
+    """
     times: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(WARM_UP + rounds):
         for name in list(calls)[:: 1 if number % 2 else -1]:
@@ -46,7 +58,7 @@ def interleaved(
 
 def spread(times: list[float], base: list[float] | None = None) -> dict[str, float]:
     """Median and quartiles, and the ratio to `base` if it is given, as a cell of a table."""
-    low, median, high = statistics.quantiles(times, n=4)
+    low, median, high = statistics.quantiles(times, n=4) if len(times) > 1 else times * 3
     cell = {"median": median, "low": low, "high": high}
     cell |= {} if base is None else {"ratio": ratio(times, base)}
     return {key: round(value, 3) for key, value in cell.items()}
@@ -54,7 +66,7 @@ def spread(times: list[float], base: list[float] | None = None) -> dict[str, flo
 
 def ratio(times: list[float], base: list[float]) -> float:
     """The median of the ratios of each round."""
-    return statistics.median(ours / other for ours, other in zip(times, base, strict=True))
+    return statistics.median(taken / reference for taken, reference in zip(times, base, strict=True))
 
 
 def peak(call: Call) -> int:

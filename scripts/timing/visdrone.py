@@ -6,10 +6,10 @@ python -m scripts.timing.visdrone evaluation|preparation [--rounds N]
 import ast
 import contextlib
 import io
+import itertools
 import os
 import shutil
 import tempfile
-import timeit
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import typer
 import yaml
 
 from scripts import results
-from scripts.timing.timer import interleaved, ratio
+from scripts.timing.timer import interleaved, ratio, seconds
 from yolo_attn.visdrone import annotations
 from yolo_attn.visdrone.evaluation import coco
 from yolo_attn.visdrone.evaluation.evaluate import evaluate
@@ -31,11 +31,6 @@ CLASS_SHARES = np.array([0.228, 0.132, 0.033, 0.363, 0.051, 0.019, 0.027, 0.014,
 TRAINING_IMAGES, BOXES, SPLIT = 2000, 53, "VisDrone2019-DET-train"  # which has 53 boxes an image
 
 app = typer.Typer(no_args_is_help=True)
-
-
-def seconds(call: Callable[[], object]) -> float:
-    """Time on the clock."""
-    return timeit.timeit(call, number=1)
 
 
 def save(name: str, first: str, times: dict[str, list[float]], note: str, versions: tuple[str, ...]) -> None:
@@ -50,7 +45,7 @@ def save(name: str, first: str, times: dict[str, list[float]], note: str, versio
 
 @app.command()
 def evaluation(rounds: int = 3) -> None:
-    """A drawn set of the size of VisDrone val. Ours includes reading the files; the COCO evaluators start from data in memory."""
+    """A drawn set of the size of VisDrone val. The COCO evaluators start from data in memory, yolo_attn from files."""
     import pycocotools.coco
     import pycocotools.cocoeval
     from faster_coco_eval.core import COCO, COCOeval_faster
@@ -113,29 +108,19 @@ def preparation(rounds: int = 7, folder: Path | None = None) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as name:
         drawing = Path(name, "drawing")
         draw_split(drawing / SPLIT, np.random.default_rng(0))
-        theirs = ultralytics_converter()
-        copies = iter(range(100))
+        stock = ultralytics_converter()
+        copies = itertools.count()
 
-        def convert(function: Callable[[Path], object]) -> Callable[[], object]:
-            def call() -> None:
-                function(at.pop())
-
-            at: list[Path] = []
-            call.copy = lambda: at.append(
-                shutil.copytree(drawing, Path(name, str(next(copies))), copy_function=os.link)
-            )
-            return call
-
-        def without_copying(call: Callable[[], object]) -> float:
-            call.copy()
+        def time_on_copy(convert: Callable[[Path], object]) -> float:
+            copy = shutil.copytree(drawing, Path(name, str(next(copies))), copy_function=os.link)
             with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                return seconds(call)
+                return seconds(lambda: convert(copy))
 
-        calls = {
-            "yolo_attn": convert(lambda at: prepare(at, ["train"])),
-            "Ultralytics": convert(lambda at: theirs(at, "train", SPLIT)),
+        converters = {
+            "yolo_attn": lambda copy: prepare(copy, ["train"]),
+            "Ultralytics": lambda copy: stock(copy, "train", SPLIT),
         }
-        times = interleaved(calls, rounds, without_copying)
+        times = interleaved(converters, rounds, time_on_copy)
     note = f"{TRAINING_IMAGES:,} images with {BOXES} boxes on average."
     save("visdrone-preparation", "converter", times, note, ("ultralytics", "numpy", "pillow"))
 

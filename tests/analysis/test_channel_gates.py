@@ -53,9 +53,9 @@ def test_a_fixed_gate_has_a_known_histogram(fixed):
     """Three channels of 4 x 4 by 0.25, 0.5 and 0.5, then of 2 x 2 by -1, 1.5 and 3, in two images; one channel of the second is 0."""
     images = torch.randint(1, 9, (2, 3, 4, 4)).float()  # whole numbers: the quotients are exact
     images[1, 1] = 0
-    found = gates_of(Fixed(0.25, 0.5, 0.5), nn.MaxPool2d(2), Fixed(-1.0, 1.5, 3.0), images=images)
-    assert found.images == 2 and not found.left_out
-    first, second = found.stages
+    measured = gates_of(Fixed(0.25, 0.5, 0.5), nn.MaxPool2d(2), Fixed(-1.0, 1.5, 3.0), images=images)
+    assert measured.images == 2 and not measured.left_out
+    first, second = measured.stages
     assert (first.size, first.layers, first.channels, first.gates, first.without_gate) == ((4, 4), ("0",), 3, 5, 1)
     assert {index: count for index, count in enumerate(first.counts) if count} == {
         12: 2,
@@ -67,7 +67,7 @@ def test_a_fixed_gate_has_a_known_histogram(fixed):
     )  # 2 of 0.25, 3 of 0.5
     assert (second.size, second.layers, second.below, second.above) == ((2, 2), ("2",), 2, 2)
     assert {index: count for index, count in enumerate(second.counts) if count} == {75: 1}  # 1.5 to 1.52
-    layer = found.layers[0]
+    layer = measured.layers[0]
     assert (layer.layer, layer.kind, layer.images.tolist(), layer.mean.tolist()) == (
         "0",
         "Fixed",
@@ -85,9 +85,9 @@ def test_layers_on_feature_maps_of_one_size_are_one_stage(fixed):
 
 def test_a_channel_without_any_gate_does_not_touch_the_others(fixed):
     images = torch.ones(2, 2, 4, 4) * torch.tensor([0.0, 1.0])[:, None, None]
-    found = gates_of(Fixed(0.5, 0.25), images=images)
-    assert found.layers[0].images.tolist() == [0, 2] and math.isnan(found.layers[0].mean[0])
-    assert (found.stages[0].mean, found.stages[0].without_gate) == (0.25, 2)
+    measured = gates_of(Fixed(0.5, 0.25), images=images)
+    assert measured.layers[0].images.tolist() == [0, 2] and math.isnan(measured.layers[0].mean[0])
+    assert (measured.stages[0].mean, measured.stages[0].without_gate) == (0.25, 2)
 
 
 def test_a_feature_map_of_zeros_has_no_gates_at_all(fixed):
@@ -103,9 +103,9 @@ def test_the_gates_of_a_sigmoid_lie_between_0_and_1(name):
 
 
 def test_rezero_multiplies_by_1_before_training_and_hides_the_layer_in_it():
-    found = gates_of(LAYERS["ReZero"](64, "EMA"), images=torch.randn(2, 64, 8, 8))
-    assert [one.kind for one in found.layers] == ["ReZero"]
-    assert (found.stages[0].lowest, found.stages[0].highest) == (1, 1)
+    measured = gates_of(LAYERS["ReZero"](64, "EMA"), images=torch.randn(2, 64, 8, 8))
+    assert [layer.kind for layer in measured.layers] == ["ReZero"]
+    assert (measured.stages[0].lowest, measured.stages[0].highest) == (1, 1)
 
 
 def test_a_layer_of_several_sources_gates_the_first():
@@ -117,14 +117,16 @@ def test_a_layer_of_several_sources_gates_the_first():
         def forward(self, x):
             return self.attention([x, 100 * x])
 
-    found = gates_of(TwoSources(), images=torch.rand(2, 32, 4, 4))
-    assert found.layers[0].layer == "0.attention" and 0 < found.stages[0].lowest <= found.stages[0].highest < 1
+    measured = gates_of(TwoSources(), images=torch.rand(2, 32, 4, 4))
+    assert measured.layers[0].layer == "0.attention" and 0 < measured.stages[0].lowest <= measured.stages[0].highest < 1
 
 
 def test_what_gates_no_channels_is_left_out_and_said():
-    found = gates_of(LAYERS["GC"](64), LAYERS["ReZero"](64, "SA", 8), LAYERS["ECA"](64), images=torch.rand(1, 64, 4, 4))
-    assert found.left_out == {"0": "adds to channels", "1": "shuffles channels"}
-    assert [one.layer for one in found.layers] == ["2"]
+    measured = gates_of(
+        LAYERS["GC"](64), LAYERS["ReZero"](64, "SA", 8), LAYERS["ECA"](64), images=torch.rand(1, 64, 4, 4)
+    )
+    assert measured.left_out == {"0": "adds to channels", "1": "shuffles channels"}
+    assert [layer.layer for layer in measured.layers] == ["2"]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +170,6 @@ def test_the_command_prints_the_stages_of_a_resnet_and_writes_them(tmp_path, row
         4 * count * channels for count, channels in zip(layers, width.values(), strict=True)
     ]
     rows = list(csv.DictReader((out / "gates.csv").open()))
-    assert {each["kind"] for each in rows} == {kind}
+    assert {row["kind"] for row in rows} == {kind}
     assert len(rows) == sum(count * channels for count, channels in zip(layers, width.values(), strict=True))
     assert np.ptp(cv2.imread(str(out / "gates.png"))) > 0

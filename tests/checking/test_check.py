@@ -15,7 +15,6 @@ from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.files import find
 
 STOCK = Path(ultralytics.__file__).parent / "cfg" / "models"
-CFG = Path(__file__).parents[2] / "cfg"
 RIGHT = """\
 nc: 3
 scales:
@@ -97,11 +96,6 @@ def test_a_layer_whose_reader_never_reaches_the_head_is_an_error():
 def test_a_file_that_is_no_model_is_one_error(text):
     (finding,) = check(text)
     assert (finding.level, finding.row) == ("error", None)
-
-
-@pytest.mark.parametrize("path", sorted(CFG.glob("*.yaml")), ids=lambda path: path.stem)
-def test_nothing_is_found_in_the_files_of_cfg(path):
-    assert findings(path.read_text()) == []
 
 
 @pytest.mark.parametrize(
@@ -246,7 +240,7 @@ def test_a_network_that_torchvision_does_not_have_is_refused():
         ("n: [1.0,", "n: [1.0e+9,", "a row is repeated more than 1000 times"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [123456789, 3, 2]] # 3", "row 3: Conv has an argument 123456789"),
         ("Conv, [128, 3, 2]] # 3", "Conv, [128, '[9e9]', 2]] # 3", "row 3: Conv has an argument 9000000000.0"),
-        ("1, Conv, [128, 3, 2]] # 3", "2, ResNetLayer, [128, 8, 2, False, 90000]] # 3", "more than 50,000 modules"),
+        ("1, Conv, [128, 3, 2]] # 3", "2, ResNetLayer, [128, 8, 2, False, 90000]] # 3", "more than 10,000 modules"),
         ("scales:\n  n: [1.0, 0.25, 1024]\n  s: [1.0, 0.50, 1024]", "scales: [n, s]", "scales is no table"),
         ("n: [1.0, 0.25, 1024]", "n: 3", "does not build"),
     ],

@@ -1,5 +1,6 @@
-"""What `yolo-attn bench` makes of its words."""
+"""Arguments of `yolo-attn bench`, its output and its exit code."""
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -15,17 +16,17 @@ WORDS = ["bench", "--models", "a.yaml", "--data", "d.yaml", "--epochs", "3", "--
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def experiments(monkeypatch):
     """The experiments that the command asks for; nothing is run."""
-    experiments: list[Experiment] = []
+    requested: list[Experiment] = []
 
     def run(experiment: Experiment, log) -> Outcome:
-        experiments.append(experiment)
+        requested.append(experiment)
         failed = [FailedRun(model="a", seed=0, error="no", log="")] if experiment.epochs == 7 else []
         return Outcome(models=("a",), runs=(), failed=tuple(failed), table="| the table |")
 
     monkeypatch.setattr(runner, "run", run)
-    return experiments
+    return requested
 
 
 @pytest.mark.parametrize(
@@ -41,18 +42,18 @@ def asked(monkeypatch):
         ),
     ],
 )
-def test_models_and_seeds_are_separated_by_commas_or_repeated(asked, words, models, seeds):
+def test_models_and_seeds_are_separated_by_commas_or_repeated(experiments, words, models, seeds):
     done = CliRunner().invoke(cli.app, ["bench", *words, *WORDS[3:]])
     assert done.exit_code == 0, done.output
-    (experiment,) = asked
+    (experiment,) = experiments
     assert (experiment.models, experiment.seeds) == (models, seeds)
 
 
-def test_the_other_words_are_training_arguments_with_their_types(asked):
+def test_the_other_words_are_training_arguments_with_their_types(experiments):
     words = ["imgsz=64", "lr0=0.1", "plots=False", "device=cpu", "pretrained=a=b.pt", "--control", "name=x y"]
     assert CliRunner().invoke(cli.app, [*WORDS, *words]).exit_code == 0
     expected = {"imgsz": 64, "lr0": 0.1, "plots": False, "device": "cpu", "pretrained": "a=b.pt", "name": "x y"}
-    assert asked == [
+    assert experiments == [
         Experiment(
             models=["a.yaml"],
             data="d.yaml",
@@ -65,13 +66,11 @@ def test_the_other_words_are_training_arguments_with_their_types(asked):
     ]
 
 
-def test_the_command_that_the_table_shows_asks_for_the_same(asked, tmp_path):
+def test_the_command_that_the_table_shows_asks_for_the_same(experiments, tmp_path):
     words = ["bench", "--models", "a.yaml,my b.yaml", "--data", "d.yaml", "--seeds", "0,2", "--epochs", "3"]
     CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control"])
-    import shlex
-
-    CliRunner().invoke(cli.app, shlex.split(asked[0].command)[1:])
-    assert len(asked) == 2 and asked[0] == asked[1]
+    CliRunner().invoke(cli.app, shlex.split(experiments[0].command)[1:])
+    assert len(experiments) == 2 and experiments[0] == experiments[1]
 
 
 @pytest.mark.parametrize(
@@ -90,21 +89,21 @@ def test_the_command_that_the_table_shows_asks_for_the_same(asked, tmp_path):
         (["--seeds=-1"], "and not '-1'"),
     ],
 )
-def test_a_word_that_says_nothing_is_named_in_one_line(asked, monkeypatch, capsys, words, message):
+def test_a_word_that_says_nothing_is_named_in_one_line(experiments, monkeypatch, capsys, words, message):
     monkeypatch.setattr(sys, "argv", ["yolo-attn", *WORDS, *words])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     error = capsys.readouterr().err
-    assert (ended.value.code, len(error.splitlines()), asked) == (2, 1, [])
+    assert (ended.value.code, len(error.splitlines()), experiments) == (2, 1, [])
     assert message in error
 
 
 @pytest.mark.parametrize(("epochs", "code"), [("3", 0), ("7", 1)], ids=["all finished", "one failed"])
-def test_the_table_is_printed_and_the_exit_code_says_whether_a_run_failed(asked, epochs, code):
+def test_the_table_is_printed_and_the_exit_code_says_whether_a_run_failed(experiments, epochs, code):
     done = CliRunner().invoke(cli.app, [*WORDS, "--epochs", epochs])
     assert (done.exit_code, done.stdout.strip()) == (code, "| the table |")
 
 
-def test_no_epoch_is_no_training(asked):
+def test_no_epoch_is_no_training(experiments):
     assert CliRunner().invoke(cli.app, [*WORDS, "--epochs", "0"]).exit_code == 2
-    assert asked == []
+    assert experiments == []

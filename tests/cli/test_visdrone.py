@@ -18,14 +18,14 @@ SEVEN = ["AP", "AP50", "AP75", "AR1", "AR10", "AR100", "AR500"]
 
 
 def run(*arguments) -> str:
-    """What a verb prints, which must end well."""
+    """Run a command that must succeed; return what it prints."""
     done = CliRunner().invoke(cli.app, ["visdrone", *map(str, arguments)], catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return done.output
 
 
 def refused(monkeypatch, capsys, *arguments) -> str:
-    """What a verb that ends with exit code 2 says on standard error."""
+    """Run a command that must end with exit code 2; return what it prints to standard error."""
     monkeypatch.setattr(sys, "argv", ["yolo-attn", "visdrone", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         cli.main()
@@ -44,14 +44,8 @@ def small_set(tmp_path_factory) -> Path:
 
 def case(name: str) -> list:
     folder = CASES / name
-    return [
-        "--annotations",
-        folder / "annotations",
-        "--detections",
-        folder / "detections",
-        "--sizes",
-        folder / "images_sizes.csv",
-    ]
+    files = ["--annotations", folder / "annotations", "--detections", folder / "detections"]
+    return [*files, "--sizes", folder / "images_sizes.csv"]
 
 
 def test_evaluate_prints_the_official_numbers_and_those_of_every_class():
@@ -132,10 +126,10 @@ def test_prepare_names_the_first_row_of_each_kind_left_out(tmp_path):
 
 
 def test_prepare_says_what_to_download(monkeypatch, capsys, tmp_path):
-    said = refused(monkeypatch, capsys, "prepare", "--root", tmp_path)
-    assert said.startswith("yolo-attn: VisDrone: ")
-    assert "VisDrone2019-DET-test-dev.zip" in said
-    assert len(said.splitlines()) == 1
+    message = refused(monkeypatch, capsys, "prepare", "--root", tmp_path)
+    assert message.startswith("yolo-attn: VisDrone: ")
+    assert "VisDrone2019-DET-test-dev.zip" in message
+    assert len(message.splitlines()) == 1
 
 
 @pytest.mark.parametrize("words", [["val"], ["--splits", "train", "val"]])
@@ -145,9 +139,9 @@ def test_prepare_takes_no_stray_word_for_a_split(monkeypatch, capsys, small_set,
 
 @pytest.mark.parametrize("splits_given", ["trian", "train,", "train;val"])
 def test_prepare_refuses_a_split_that_does_not_exist(monkeypatch, capsys, small_set, splits_given):
-    said = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--splits", splits_given)
-    assert "they are train, val, test-dev" in said
-    assert len(said.splitlines()) == 1
+    message = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--splits", splits_given)
+    assert "they are train, val, test-dev" in message
+    assert len(message.splitlines()) == 1
 
 
 def test_prepare_keeps_corrected_labels_says_so_and_overwrites_them_on_request(small_set, tmp_path):
@@ -165,8 +159,8 @@ def test_prepare_keeps_corrected_labels_says_so_and_overwrites_them_on_request(s
 
 def test_prepare_waits_for_another_one_as_long_as_it_is_told(monkeypatch, capsys, small_set):
     with folder_lock(small_set, "busy", 0):
-        said = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--timeout", "0.1")
-    assert said.splitlines()[-1] == f"yolo-attn: {small_set}: another `yolo-attn visdrone prepare` works there"
+        message = refused(monkeypatch, capsys, "prepare", "--root", small_set, "--timeout", "0.1")
+    assert message.splitlines()[-1] == f"yolo-attn: {small_set}: another `yolo-attn visdrone prepare` works there"
 
 
 @pytest.mark.parametrize("occupied", ["annotations/0000000_d.txt", "detections/0000001_d.txt", "numbers.json"])
@@ -176,9 +170,9 @@ def test_evaluate_names_a_folder_where_a_file_belongs(monkeypatch, capsys, tmp_p
     (root / occupied).mkdir()
     options = ["--annotations", root / "annotations", "--detections", root / "detections"]
     options += ["--sizes", root / "images_sizes.csv", "--json", root / "numbers.json"]
-    said = refused(monkeypatch, capsys, "evaluate", *options)
-    assert said.startswith(f"yolo-attn: {root / occupied}: ")
-    assert len(said.splitlines()) == 1
+    message = refused(monkeypatch, capsys, "evaluate", *options)
+    assert message.startswith(f"yolo-attn: {root / occupied}: ")
+    assert len(message.splitlines()) == 1
 
 
 def test_every_verb_has_an_example_that_starts_with_the_command():
@@ -205,19 +199,11 @@ def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_
 
     val = root / splits.FOLDERS["val"]
     detections, best = tmp_path / "detections", tmp_path / "run" / "weights" / "best.pt"
-    out = run("predict", "--model", best, "--images", val / "images", "--out", detections, "--imgsz", 64)
+    arguments = ["--model", best, "--images", val / "images", "--out", detections, "--imgsz", 64]
+    out = run("predict", *arguments)
     assert "4 detection files written, 0 were there" in out
     (val / "images" / "broken.jpg").write_bytes(b"")
-    again = CliRunner().invoke(
-        cli.app,
-        [
-            "visdrone",
-            "predict",
-            *("--model", str(best), "--images", str(val / "images"), "--out", str(detections)),
-            "--imgsz",
-            "64",
-        ],
-    )
+    again = CliRunner().invoke(cli.app, ["visdrone", "predict", *map(str, arguments)])
     assert again.exit_code == 1
     assert "broken.jpg" in again.output
     (val / "images" / "broken.jpg").unlink()

@@ -67,8 +67,8 @@ def test_a_picture_does_not_depend_on_how_many_others_are_drawn(tmp_path, small_
 
 def test_another_seed_gives_other_pictures_and_pictures_differ_from_each_other(tmp_path, small_set):
     other = files(demo.draw(tmp_path / "other", COUNTS, seed=4, sizes=SIZES))
-    both = [name_hash for found in (files(small_set), other) for name, name_hash in found.items() if "images" in name]
-    assert len(set(both)) == 12
+    hashes = [value for found in (files(small_set), other) for name, value in found.items() if "images" in name]
+    assert len(set(hashes)) == 12
 
 
 def test_labels_are_those_of_the_annotations(small_set):
@@ -166,7 +166,7 @@ def test_the_set_is_not_at_its_place_before_it_is_whole(tmp_path):
     assert (tmp_path / "set" / "VisDrone2019-DET-val" / "images").is_dir()
 
 
-def test_of_two_that_start_at_once_each_ends_with_the_whole_set(tmp_path, small_set):
+def test_two_runs_that_start_at_once_both_end_with_the_whole_set(tmp_path, small_set):
     together = threading.Barrier(2)
 
     def started_together(jobs):
@@ -213,7 +213,7 @@ def broken(root):
     ],
     ids=["another-set", "part-of-a-set", "something-else", "a-file", "empty-recipe"],
 )
-def test_what_else_lies_there_is_left_alone_and_named(tmp_path, occupy):
+def test_anything_else_at_the_place_stays_and_is_named(tmp_path, occupy):
     occupy(tmp_path / "set")
     before = files(tmp_path)
     with pytest.raises(FileExistsError, match="remove it or name another folder"):
@@ -249,8 +249,8 @@ def test_objects_do_not_stand_in_each_other():
     # Each lot, shrunk by a tenth, is filled on a map of 5 cm cells: no cell may be filled twice.
     taken = np.zeros((3000, 3000), np.uint8)
     for lot in town.lots:
-        one = np.zeros_like(taken)
-        cv2.fillConvexPoly(one, np.rint(((lot - lot.mean(0)) * 0.9 + lot.mean(0)) * 20 + 1500).astype(np.int32), 1)
-        taken += one
+        filled = np.zeros_like(taken)
+        cv2.fillConvexPoly(filled, np.rint(((lot - lot.mean(0)) * 0.9 + lot.mean(0)) * 20 + 1500).astype(np.int32), 1)
+        taken += filled
     assert len(objects) == len(town.lots) > 50
     assert taken.max() == 1

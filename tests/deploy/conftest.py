@@ -1,5 +1,6 @@
 """Detectors as users have them: as they come out of a YAML, and out of a short training on a small data set."""
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from ultralytics import YOLO
+from ultralytics.nn.tasks import BaseModel
 
 from yolo_attn.deploy.export import export
 
@@ -73,9 +75,16 @@ def untrained(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(trained, untrained) -> dict[str, Path]:
-    """{name of the checkpoint: its ONNX file of dynamic size}, verified."""
-    return {
-        name: export(path, imgsz=SIZE, dynamic=True, verbose=False).file
-        for name, path in {"trained": trained, "untrained": untrained}.items()
-    }
+def networks(trained, untrained) -> dict[str, BaseModel]:
+    """{"trained" or "untrained": its model}, not to be changed."""
+    return {"trained": YOLO(trained).model, "untrained": YOLO(untrained).model}
+
+
+@pytest.fixture(scope="session")
+def exported(trained, untrained, tmp_path_factory) -> dict[str, Path]:
+    """{"trained" or "untrained": its ONNX file of dynamic size}."""
+    files = {}
+    for name, checkpoint in {"trained": trained, "untrained": untrained}.items():
+        copy = shutil.copy(checkpoint, tmp_path_factory.mktemp(name))  # exports land beside the checkpoint
+        files[name] = export(copy, verify=False, imgsz=SIZE, dynamic=True, verbose=False).file
+    return files

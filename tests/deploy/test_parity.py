@@ -71,9 +71,8 @@ def test_keypoints_are_pixels_and_their_visibilities_scores():
     given[0, 6 + 5, 0] += 0.02  # whether the second is visible
     found = differences(Pose(2, (2, 3), ch=(16,)), expected, given)
     assert found["keypoints"].largest == pytest.approx(0.1) and found["keypoints"].allowed == 0.5
-    assert found["visibilities"].largest == pytest.approx(0.02) and found["visibilities"].allowed == pytest.approx(
-        0.035
-    )
+    assert found["visibilities"].largest == pytest.approx(0.02)
+    assert found["visibilities"].allowed == pytest.approx(0.035)
 
 
 def test_probabilities_of_a_classifier_are_scores():

@@ -1,5 +1,6 @@
 """Wrong files are refused, and the message names the input, what differs, what is allowed, and the first row that differs."""
 
+import ast
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from onnx import helper, numpy_helper
 from ultralytics import YOLO
 
 from yolo_attn.deploy import parity
-from yolo_attn.deploy.export import compare, export
+from yolo_attn.deploy.export import export
+from yolo_attn.deploy.verify import compare
 
 SHAPE = (1, 3, 96, 96)
 HEAD = 25  # row of Detect in yolov5-ema
@@ -46,20 +48,18 @@ def scores_of(model: onnx.ModelProto) -> str:
     return next(node.output[0] for node in model.graph.node if node.name == f"/model.{HEAD}/Sigmoid")
 
 
+def classes_of(model: onnx.ModelProto) -> int:
+    """The number of classes in the file's metadata."""
+    return len(ast.literal_eval({entry.key: entry.value for entry in model.metadata_props}["names"]))
+
+
 def scores_scaled(model: onnx.ModelProto) -> None:
     replace(model, scores_of(model), helper.make_node("Mul", [scores_of(model), "k"], ["scaled"]), k=np.float32([1.01]))
 
 
 def classes_permuted(model: onnx.ModelProto) -> None:
     node = helper.make_node("Gather", [scores_of(model), "order"], ["permuted"], axis=1)
-    classes = len(eval_names(model))
-    replace(model, scores_of(model), node, order=np.roll(np.arange(classes), 1))
-
-
-def eval_names(model: onnx.ModelProto) -> dict:
-    import ast
-
-    return ast.literal_eval({entry.key: entry.value for entry in model.metadata_props}["names"])
+    replace(model, scores_of(model), node, order=np.roll(np.arange(classes_of(model)), 1))
 
 
 def scores_not_a_number(model: onnx.ModelProto) -> None:
@@ -71,7 +71,7 @@ def boxes_shifted(model: onnx.ModelProto) -> None:
     (output,) = model.graph.output
     last = next(node for node in model.graph.node if output.name in node.output)
     last.output[0] = "unshifted"
-    shift = np.zeros((1, 4 + len(eval_names(model)), 1), np.float32)
+    shift = np.zeros((1, 4 + classes_of(model), 1), np.float32)
     shift[0, 0] = 1
     model.graph.initializer.append(numpy_helper.from_array(shift, "shift"))
     model.graph.node.append(helper.make_node("Add", ["unshifted", "shift"], [output.name]))
@@ -116,26 +116,24 @@ WRONG = {
 
 @pytest.mark.parametrize("model", ["untrained", "trained"])
 @pytest.mark.parametrize("wrong", WRONG)
-def test_a_wrong_file_is_refused_and_says_where(wrong, model, exported, request, tmp_path):
+def test_a_wrong_file_is_refused_and_says_where(wrong, model, exported, networks, tmp_path):
     change, message = WRONG[wrong]
     file = changed(exported[model], change, tmp_path / "wrong.onnx")
-    network = YOLO(request.getfixturevalue(model)).model
-    with pytest.raises(parity.ParityError, match=rf"wrong\.onnx: input 1x3x96x96:? .*{message}.*Do not ship"):
-        compare(network, file, parity.FLOAT, [SHAPE])
+    with pytest.raises(parity.ParityError, match=rf"wrong\.onnx: input 1x3x96x96: .*{message}.*Do not ship"):
+        compare(networks[model], file, parity.FLOAT, [SHAPE])
 
 
 @pytest.mark.parametrize("model", ["untrained", "trained"])
-def test_a_size_that_is_baked_in_is_found_at_other_sizes(model, exported, request, tmp_path):
+def test_a_size_that_is_baked_in_is_found_at_other_sizes(model, exported, networks, tmp_path):
     file = changed(exported[model], size_baked_in, tmp_path / "wrong.onnx")
-    network = YOLO(request.getfixturevalue(model)).model
-    assert len(compare(network, file, parity.FLOAT, [SHAPE])) == 1
+    assert len(compare(networks[model], file, parity.FLOAT, [SHAPE])) == 1
     with pytest.raises(parity.ParityError, match="1x3x64x192"):
-        compare(network, file, parity.FLOAT, [SHAPE, (1, 3, 64, 192)])
+        compare(networks[model], file, parity.FLOAT, [SHAPE, (1, 3, 64, 192)])
 
 
 def test_a_torchscript_file_of_another_model_is_refused(trained, untrained, tmp_path):
     yolo = YOLO(trained)
-    file = export(yolo, "torchscript", imgsz=96, verbose=False).file
+    file = export(yolo, "torchscript", verify=False, imgsz=96, verbose=False).file
     with torch.no_grad():
         yolo.model.model[2].cv1.conv.weight.mul_(1.01)
     with pytest.raises(parity.ParityError, match=r"torchscript: input 1x3x96x96: (boxes|scores) differ"):
@@ -159,10 +157,10 @@ def test_outputs_that_are_no_numbers_on_both_sides_are_refused(untrained, export
         compare(network, file, parity.FLOAT, [SHAPE])
 
 
-def test_a_file_that_does_not_run_at_a_size_is_refused(trained):
-    file = export(trained, imgsz=96, verbose=False).file
-    with pytest.raises(parity.ParityError, match=r"last\.onnx: input 1x3x96x128 does not run"):
-        compare(YOLO(trained).model, file, parity.FLOAT, [(1, 3, 96, 128)])
+def test_a_file_that_does_not_run_at_a_size_is_refused(trained, networks):
+    file = export(trained, verify=False, imgsz=96, simplify=False, verbose=False).file
+    with pytest.raises(parity.ParityError, match=r"last\.onnx: input 1x3x96x128: does not run"):
+        compare(networks["trained"], file, parity.FLOAT, [(1, 3, 96, 128)])
 
 
 def test_wrong_files_of_a_detector_that_picks_its_boxes_itself_are_refused(tmp_path, monkeypatch):
@@ -170,7 +168,7 @@ def test_wrong_files_of_a_detector_that_picks_its_boxes_itself_are_refused(tmp_p
     torch.manual_seed(0)
     yolo = YOLO("yolov10n.yaml")
     yolo.model.names = dict(enumerate("abcdefgh"))
-    file = export(yolo, imgsz=96, verbose=False).file
+    file = export(yolo, verify=False, imgsz=96, simplify=False, verbose=False).file
     yolo.model.end2end = True
     with torch.no_grad():
         yolo.model.model[-1].cv3[0][2].bias.add_(0.01)

@@ -33,15 +33,15 @@ def checkpoint(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def exported(checkpoint) -> dict[str, Path]:
     """ONNX files of it: dynamic, fixed, and fixed for batches of 3 with height and width apart."""
-    found = {}
+    exports = {}
     for name, arguments in {
         "dynamic": {"dynamic": True, "imgsz": 256},
         "fixed": {"imgsz": 256},
         "batch3": {"imgsz": [192, 256], "batch": 3},
     }.items():
         file = Path(YOLO(checkpoint).export(format="onnx", verbose=False, **arguments))
-        found[name] = file.rename(file.with_name(f"{name}.onnx"))
-    return found
+        exports[name] = file.rename(file.with_name(f"{name}.onnx"))
+    return exports
 
 
 @pytest.fixture(scope="session")

@@ -27,15 +27,15 @@ def by_ultralytics(file, paths, **settings) -> list[np.ndarray]:
     return [model.predict(str(path), verbose=False, **settings)[0].boxes.data.numpy() for path in paths]
 
 
-def rows_of(found) -> np.ndarray:
-    return np.c_[found.boxes, found.scores, found.classes]
+def rows_of(detections) -> np.ndarray:
+    return np.c_[detections.boxes, detections.scores, detections.classes]
 
 
-def assert_same_boxes(found, expected):
-    assert len(found) == len(expected)
-    assert found.classes.tolist() == expected[:, 5].tolist()
-    np.testing.assert_allclose(found.boxes, expected[:, :4], rtol=0, atol=PIXELS)
-    np.testing.assert_allclose(found.scores, expected[:, 4], rtol=0, atol=SCORE)
+def assert_same_boxes(detections, expected):
+    assert len(detections) == len(expected)
+    assert detections.classes.tolist() == expected[:, 5].tolist()
+    np.testing.assert_allclose(detections.boxes, expected[:, :4], rtol=0, atol=PIXELS)
+    np.testing.assert_allclose(detections.scores, expected[:, 4], rtol=0, atol=SCORE)
 
 
 @pytest.mark.parametrize("conf", [0.25, 0.05])
@@ -59,11 +59,11 @@ def test_a_file_of_dynamic_size_takes_another_one(exported, photographs):
 @pytest.mark.parametrize(("kind", "batch"), [("dynamic", 1), ("dynamic", 4), ("fixed", 1), ("batch3", 1)])
 def test_a_batch_gives_what_its_images_give_alone(exported, pictures, kind, batch):
     images = [read_image(path) for path in files(pictures)]
-    alone = OnnxDetector(exported[kind])
+    single = OnnxDetector(exported[kind])
     together = OnnxDetector(exported[kind], batch=batch)(images)
-    for image, found in zip(images, together, strict=True):
-        (expected,) = alone([image])
-        assert_same_boxes(found, rows_of(expected))
+    for image, detections in zip(images, together, strict=True):
+        (expected,) = single([image])
+        assert_same_boxes(detections, rows_of(expected))
 
 
 def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
@@ -76,9 +76,9 @@ def test_several_classes_a_box_are_those_that_val_scores(exported, photographs):
         torch.from_numpy(output), 0.2, 0.7, multi_label=True, max_det=5000, max_time_img=99
     )
     expected[:, :4] = torch.from_numpy(place.undo(expected[:, :4].numpy()))
-    (found,) = detector([image])
-    assert len(found) > len(OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000))([image])[0])
-    assert_same_boxes(found, expected.numpy())
+    (detections,) = detector([image])
+    assert len(detections) > len(OnnxDetector(exported["fixed"], DetectionSettings(conf=0.2, max_det=5000))([image])[0])
+    assert_same_boxes(detections, expected.numpy())
 
 
 @pytest.mark.parametrize("nms_inside", [False, True], ids=["one-to-one head", "NMS inside the file"])

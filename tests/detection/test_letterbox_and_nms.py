@@ -6,7 +6,7 @@ import torch
 from torchvision.ops import nms as reference_nms
 
 from yolo_attn.detection.letterbox import letterbox
-from yolo_attn.detection.nms import MOST_CANDIDATES, decode, select, suppress
+from yolo_attn.detection.nms import MAX_CANDIDATES, decode, select, suppress
 from yolo_attn.detection.presets import DetectionSettings
 
 
@@ -73,9 +73,9 @@ FAR_APART = raw_output((50, 50, 20, 10, 0.9, 0.25), (150, 50, 20, 10, 0.1, 0.5),
 
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_a_score_equal_to_conf_does_not_count(multi_label):
-    found = decode(FAR_APART, DetectionSettings(conf=0.25, multi_label=multi_label))
-    assert (found.scores.tolist(), found.classes.tolist()) == ([np.float32(0.9), 0.5], [0, 1])
-    np.testing.assert_array_equal(found.boxes, [[40, 45, 60, 55], [140, 45, 160, 55]])
+    detections = decode(FAR_APART, DetectionSettings(conf=0.25, multi_label=multi_label))
+    assert (detections.scores.tolist(), detections.classes.tolist()) == ([np.float32(0.9), 0.5], [0, 1])
+    np.testing.assert_array_equal(detections.boxes, [[40, 45, 60, 55], [140, 45, 160, 55]])
     just_below = DetectionSettings(conf=0.2499, multi_label=multi_label)
     assert len(decode(FAR_APART, just_below)) == (4 if multi_label else 3)
 
@@ -89,8 +89,8 @@ def test_several_classes_of_a_box_count_with_multi_label_only():
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_classes_that_are_not_looked_for_take_no_place_among_the_best(multi_label):
     wanted = DetectionSettings(conf=0.2, max_det=1, multi_label=multi_label, classes=(1,))
-    found = decode(FAR_APART, wanted)
-    assert (found.scores.tolist(), found.classes.tolist()) == ([0.5], [1])
+    detections = decode(FAR_APART, wanted)
+    assert (detections.scores.tolist(), detections.classes.tolist()) == ([0.5], [1])
     assert len(decode(FAR_APART, DetectionSettings(conf=0.2, classes=()))) == 0
 
 
@@ -103,11 +103,11 @@ def test_a_box_goes_if_it_overlaps_a_better_one_of_its_class_by_more_than_iou(io
 
 def test_of_too_many_candidates_the_best_stay():
     same, best = (50, 50, 20, 10, 0.5), (150, 50, 20, 10, 0.9)
-    found = decode(raw_output(*[same] * MOST_CANDIDATES, best), DetectionSettings())
-    assert found.scores.tolist() == [np.float32(0.9), 0.5]
+    detections = decode(raw_output(*[same] * MAX_CANDIDATES, best), DetectionSettings())
+    assert detections.scores.tolist() == [np.float32(0.9), 0.5]
     worst = (150, 50, 20, 10, 0.4)
-    found = decode(raw_output(worst, *[same] * MOST_CANDIDATES), DetectionSettings())
-    assert found.scores.tolist() == [0.5]
+    detections = decode(raw_output(worst, *[same] * MAX_CANDIDATES), DetectionSettings())
+    assert detections.scores.tolist() == [0.5]
 
 
 def test_boxes_that_need_no_nms_are_chosen_by_score_class_and_number():

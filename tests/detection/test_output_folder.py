@@ -1,13 +1,10 @@
 """Nothing is replaced but what an earlier run wrote, no two inputs share an output, and every file is whole."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from yolo_attn.detection.output_folder import FIRST_NUMBER, JOURNAL, Output, OutputFolder, atomic_path
+from yolo_attn.detection.output_folder import ANY_FRAME, JOURNAL, OutputFolder
 
 A = Path("source/a.jpg")
 
@@ -23,12 +20,12 @@ def names(folder: Path) -> set[str]:
 
 def test_a_later_run_may_replace_what_an_earlier_one_wrote(tmp_path):
     folder = OutputFolder(tmp_path / "new" / "out")
-    folder.require_free([Output("a.txt", A)])
+    folder.require_free([("a.txt", A)])
     assert not (tmp_path / "new").exists()  # a check writes nothing
     write(folder, "a.txt", "first")
     for text in ("second", "third", "second"):
         folder = OutputFolder(folder.path)
-        folder.require_free([Output("a.txt", A)])
+        folder.require_free([("a.txt", A)])
         write(folder, "a.txt", text)
         assert (folder.path / "a.txt").read_text() == text
     assert names(folder.path) == {"a.txt", JOURNAL}
@@ -38,57 +35,59 @@ def test_a_later_run_may_replace_what_an_earlier_one_wrote(tmp_path):
 def test_a_file_that_no_run_wrote_is_not_replaced(tmp_path, name):
     (tmp_path / name).write_text("by hand")
     with pytest.raises(FileExistsError, match=rf"{name} was not written by an earlier run"):
-        OutputFolder(tmp_path).require_free([Output("a.txt", A)])
+        OutputFolder(tmp_path).require_free([("a.txt", A)])
 
 
 def test_a_file_that_was_changed_since_is_not_replaced(tmp_path):
     write(OutputFolder(tmp_path), "a.txt", "a label")
     (tmp_path / "a.txt").write_text("a label, corrected by hand")
     with pytest.raises(FileExistsError, match=r"a\.txt was not written by an earlier run, or was changed since"):
-        OutputFolder(tmp_path).require_free([Output("a.txt", A)])
+        OutputFolder(tmp_path).require_free([("a.txt", A)])
 
 
 def test_a_folder_where_a_file_belongs_is_named(tmp_path):
     (tmp_path / "a.txt").mkdir()
     with pytest.raises(FileExistsError, match=r"a\.txt was not written by an earlier run"):
-        OutputFolder(tmp_path).require_free([Output("a.txt", A)])
+        OutputFolder(tmp_path).require_free([("a.txt", A)])
 
 
 def test_an_input_is_not_replaced_even_if_an_earlier_run_wrote_it(tmp_path):
     write(OutputFolder(tmp_path), "a.jpg", "drawn")
     with pytest.raises(FileExistsError, match=r"a\.jpg is itself an input"):
-        OutputFolder(tmp_path).require_free([Output("a.jpg", tmp_path / "a.jpg")])
+        OutputFolder(tmp_path).require_free([("a.jpg", tmp_path / "a.jpg")])
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
-        (Output("a.mp4", Path("a.avi")), Output("a.mp4", Path("a.mp4"))),
-        (Output("a.txt", Path("a.jpg")), Output("A.txt", Path("A.png"))),
-        (Output(f"a_{FIRST_NUMBER}.txt", Path("a.avi"), True), Output(f"a_{FIRST_NUMBER}.txt", Path("a.mp4"), True)),
-        (Output(f"a_{FIRST_NUMBER}.txt", Path("a.avi"), True), Output("a_0000033.txt", Path("a_0000033.jpg"))),
+        (("a.mp4", Path("a.avi")), ("a.mp4", Path("a.mp4"))),
+        (("a.txt", Path("a.jpg")), ("A.txt", Path("A.png"))),
+        ((f"a{ANY_FRAME}", Path("a.avi")), (f"a{ANY_FRAME}", Path("a.mp4"))),
+        ((f"a{ANY_FRAME}", Path("a.avi")), ("a_0000033.txt", Path("a_0000033.jpg"))),
     ],
 )
-def test_two_inputs_do_not_share_an_output(tmp_path, one, other):
-    for outputs in ([one, other], [other, one]):
-        with pytest.raises(FileExistsError, match=f"({one.source} and {other.source}|{other.source} and {one.source})"):
+def test_two_inputs_do_not_share_an_output(tmp_path, first, second):
+    either_order = f"({first[1]} and {second[1]}|{second[1]} and {first[1]})"
+    for outputs in ([first, second], [second, first]):
+        with pytest.raises(FileExistsError, match=f"{either_order} would both become") as error:
             OutputFolder(tmp_path).require_free(outputs)
+        assert str(error.value).count("would both become") == 1
 
 
 def test_names_that_only_look_alike_are_no_clash(tmp_path):
     for name in ("a_1.txt", "ab_0000001.txt", "a_0000001.txt.bak", "a.txt"):
         (tmp_path / name).touch()
-    series = Output(f"a_{FIRST_NUMBER}.txt", Path("a.avi"), True)
-    OutputFolder(tmp_path).require_free([series, Output("b.txt", Path("b.jpg")), Output("detections.json", None)])
+    series = (f"a{ANY_FRAME}", Path("a.avi"))
+    OutputFolder(tmp_path).require_free([series, ("b.txt", Path("b.jpg")), ("detections.json", None)])
     (tmp_path / "a_0000099.txt").touch()
     with pytest.raises(FileExistsError, match=r"a_0000099\.txt was not"):
         OutputFolder(tmp_path).require_free([series])
 
 
 def test_a_message_names_the_first_clashes_and_counts_the_others(tmp_path):
-    outputs = [Output(f"{number}.txt", Path(f"{number}.jpg")) for number in range(9)]
-    for output in outputs:
-        (tmp_path / output.name).touch()
+    outputs = [(f"{number}.txt", Path(f"{number}.jpg")) for number in range(9)]
+    for name, _ in outputs:
+        (tmp_path / name).touch()
     with pytest.raises(FileExistsError, match=r"/0\.txt was .*/4\.txt was .*; and 4 more\. Nothing was written"):
         OutputFolder(tmp_path).require_free(outputs)
 
@@ -118,9 +117,9 @@ def test_a_line_of_the_journal_that_a_full_disk_cut_costs_that_file_only(tmp_pat
     folder = OutputFolder(tmp_path)
     write(folder, "c.txt", "c")
     folder = OutputFolder(tmp_path)
-    folder.require_free([Output("a.txt", A), Output("c.txt", Path("c.jpg"))])
+    folder.require_free([("a.txt", A), ("c.txt", Path("c.jpg"))])
     with pytest.raises(FileExistsError, match=r"b\.txt was not written"):
-        folder.require_free([Output("b.txt", Path("b.jpg"))])
+        folder.require_free([("b.txt", Path("b.jpg"))])
 
 
 def test_a_file_where_the_folder_belongs_is_named(tmp_path):
@@ -131,24 +130,6 @@ def test_a_file_where_the_folder_belongs_is_named(tmp_path):
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with (
-        pytest.raises(OSError, match=r"out.a\.txt: cannot be written \(Not a directory\)"),
-        atomic_path(tmp_path / "file" / "out" / "a.txt"),
-    ):
-        pass
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="a limit on file sizes stands for a full disk")
-def test_a_full_disk_leaves_no_cut_file(tmp_path):
-    program = """
-import resource, sys
-from pathlib import Path
-from yolo_attn.detection.output_folder import atomic_path
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-with atomic_path(Path(sys.argv[1])) as draft:
-    draft.write_bytes(bytes(9999))
-"""
-    (tmp_path / "a.txt").write_text("before")
-    done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.txt")], capture_output=True, text=True)
-    assert done.stderr.splitlines()[-1] == f"OSError: {tmp_path / 'a.txt'}: cannot be written (File too large)"
-    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.txt": "before"}
+    with pytest.raises(OSError) as error:
+        write(OutputFolder(tmp_path / "file" / "out"), "a.txt", "text")
+    assert error.value.filename == str(tmp_path / "file" / "out")

@@ -12,13 +12,13 @@ import pytest
 from typer.testing import CliRunner
 
 from yolo_attn import cli
+from yolo_attn.detection import writers
 from yolo_attn.detection.detections import Detections, visdrone_categories
 from yolo_attn.detection.drawing import draw_boxes
 from yolo_attn.detection.onnx_detector import OnnxDetector
 from yolo_attn.detection.output_folder import JOURNAL
 from yolo_attn.detection.predict import Outputs, predict
 from yolo_attn.detection.presets import DetectionSettings
-from yolo_attn.detection.writers import DrawingWriter
 from yolo_attn.visdrone.annotations import NAMES, read
 
 BLOCKED = (
@@ -86,13 +86,13 @@ def test_what_is_written_says_the_same_in_json_and_visdrone_form(exported, folde
     assert (entries[0]["width"], entries[0]["height"]) == (810, 1080)
     for entry in entries:
         rows = read(tmp_path / f"{Path(entry['image']).stem}.txt")
-        boxes = np.array([found["box"] for found in entry["detections"]])
+        boxes = np.array([detection["box"] for detection in entry["detections"]])
         assert len(rows) == len(boxes) > 5
         assert [NAMES[int(category) - 1] for category in rows[:, 5]] == [
-            found["class"] for found in entry["detections"]
+            detection["class"] for detection in entry["detections"]
         ]
         np.testing.assert_allclose(rows[:, :4], np.c_[boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], atol=0.02)
-        np.testing.assert_allclose(rows[:, 4], [found["score"] for found in entry["detections"]], atol=1e-5)
+        np.testing.assert_allclose(rows[:, 4], [detection["score"] for detection in entry["detections"]], atol=1e-5)
         assert (rows[:, 6:] == -1).all() and (np.diff(rows[:, 4]) <= 0).all()
     assert sum(done.boxes.values()) == sum(len(entry["detections"]) for entry in entries)
 
@@ -215,7 +215,7 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[4]),) * 2)
 try:
     predict(detector, sys.argv[2], Outputs(Path("out"), **{sys.argv[3]: True}))
 except OSError as error:
-    print(error)
+    print(f"{error.filename}: {error.strerror}" if error.filename else error)
 """
 
 
@@ -223,10 +223,10 @@ except OSError as error:
 @pytest.mark.parametrize(
     ("kind", "name", "limit", "message"),
     [
-        ("drawn", "a.jpg", 4096, "out/a.jpg: cannot be written (File too large)"),
+        ("drawn", "a.jpg", 4096, "out/a.jpg: File too large"),
         ("drawn", "a.avi", 1024, "a.avi: its drawn video cannot be written whole to out; is the disk full?"),
-        ("json", "a.jpg", 64, "out/detections.json: cannot be written (File too large)"),
-        ("visdrone", "a.jpg", 64, "out/a.txt: cannot be written (File too large)"),
+        ("json", "a.jpg", 64, "out/detections.json: File too large"),
+        ("visdrone", "a.jpg", 64, "out/a.txt: File too large"),
     ],
 )
 def test_a_full_disk_is_named_and_leaves_no_cut_file(exported, pictures, tmp_path, kind, name, limit, message):
@@ -243,7 +243,7 @@ def test_a_full_disk_is_named_and_leaves_no_cut_file(exported, pictures, tmp_pat
 
 def test_a_video_that_opencv_cannot_write_is_named(detector, tmp_path, monkeypatch):
     film(tmp_path / "a.avi", 2)
-    monkeypatch.setattr(DrawingWriter, "_name", lambda self, path: "a.unknown")
+    monkeypatch.setattr(writers, "drawing_name", lambda path: "a.unknown")
     with pytest.raises(OSError, match=r"a\.avi: OpenCV cannot write a drawn video of it"):
         predict(detector, tmp_path / "a.avi", Outputs(tmp_path / "out", drawn=True))
     assert contents(tmp_path / "out") == {}
@@ -253,17 +253,17 @@ def test_boxes_of_classes_that_visdrone_does_not_have_are_left_out():
     names = {0: "Car", 1: "zebra", 2: "awning tricycle"}
     categories = visdrone_categories(names)
     assert categories == {0: 4, 2: 8}
-    found = Detections(np.array([[1, 2, 4, 8]] * 3, np.float32), np.float32([0.25, 0.9, 0.5]), np.array([0, 1, 2]))
+    detections = Detections(np.array([[1, 2, 4, 8]] * 3, np.float32), np.float32([0.25, 0.9, 0.5]), np.array([0, 1, 2]))
     expected = [[1, 2, 3, 6, 0.5, 8, -1, -1], [1, 2, 3, 6, 0.25, 4, -1, -1]]
-    np.testing.assert_array_equal(found.as_visdrone(categories), expected)
+    np.testing.assert_array_equal(detections.as_visdrone(categories), expected)
     with pytest.raises(ValueError, match="VisDrone has none of the classes zebra"):
         visdrone_categories({0: "zebra"})
 
 
 def test_drawing_marks_the_border_and_leaves_the_image_alone():
     image = np.zeros((100, 120, 3), np.uint8)
-    found = Detections(np.array([[10, 30, 60, 80]], np.float32), np.float32([0.9]), np.array([0]))
-    drawn = draw_boxes(image, found, {0: "car"})
+    detections = Detections(np.array([[10, 30, 60, 80]], np.float32), np.float32([0.9]), np.array([0]))
+    drawn = draw_boxes(image, detections, {0: "car"})
     assert not image.any()
     assert drawn[80, 20:50].any(1).all() and drawn[40:70, 10].any(1).all()  # the lower and the left edge
     assert not drawn[50:70, 20:50].any() and not drawn[90:].any()

@@ -19,10 +19,10 @@ from yolo_attn.detection.stream import detect_stream
 from yolo_attn.detection.torch_detector import TorchDetector
 
 
-def assert_near(found, boxes, scores, classes):
-    assert found.classes.tolist() == classes.tolist()
-    np.testing.assert_allclose(found.boxes, boxes, rtol=0, atol=0.02)
-    np.testing.assert_allclose(found.scores, scores, rtol=0, atol=1e-4)
+def assert_near(detections, boxes, scores, classes):
+    assert detections.classes.tolist() == classes.tolist()
+    np.testing.assert_allclose(detections.boxes, boxes, rtol=0, atol=0.02)
+    np.testing.assert_allclose(detections.scores, scores, rtol=0, atol=1e-4)
 
 
 @pytest.mark.parametrize("file", ["pt", "fixed", "dynamic"])
@@ -63,8 +63,8 @@ def test_a_checkpoint_is_run_at_the_size_of_its_training(checkpoint, tmp_path):
 def test_many_at_once_give_what_one_gives(checkpoint, photographs):
     paths = list(photographs) * 4
     settings = DetectionSettings(imgsz=64, conf=0.05)
-    alone = TorchDetector(checkpoint, settings, device="cpu")
-    expected = {path: alone([read_image(path)])[0] for path in photographs}
+    single = TorchDetector(checkpoint, settings, device="cpu")
+    expected = {path: single([read_image(path)])[0] for path in photographs}
     results = list(
         detect_stream(TorchDetector(checkpoint, settings, at_once=3, batch=2, device="cpu"), pictures(paths))
     )

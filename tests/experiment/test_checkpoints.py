@@ -1,14 +1,14 @@
-"""What a kill leaves of checkpoints, and what a training goes on with."""
+"""Checkpoints after a kill, and what a training resumes from."""
 
 import errno
 import os
-import shutil
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from yolo_attn import storage
 from yolo_attn.experiment import checkpoints
 
 HEADER = "epoch,time,metrics/mAP50(B)\n"
@@ -113,11 +113,11 @@ def test_rows_of_epochs_that_are_trained_again_are_cut(folder):
 def test_a_full_disk_leaves_the_older_copy_and_no_draft(folder, monkeypatch):
     before = (folder / "state.pt").read_bytes()
 
-    def half(source, target):
-        Path(target).write_bytes(b"half")
+    def open_on_a_full_disk(path, mode):
+        Path(path).write_bytes(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(shutil, "copyfile", half)
+    monkeypatch.setattr(storage, "open", open_on_a_full_disk, raising=False)
     with pytest.raises(OSError, match="No space left"):
         saved(folder, 3, 0.1, 0.3)
     assert (folder / "state.pt").read_bytes() == before

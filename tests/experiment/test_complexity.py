@@ -36,16 +36,16 @@ class Attention(nn.Module):
     ids=["conv", "grouped", "strided", "norm and activation", "linear", "functional attention"],
 )
 def test_counts_are_those_of_a_hand_calculation(network, parameters, operations):
-    found = complexity(network, 8)
-    assert found.parameters == parameters
-    assert found.gflops == pytest.approx(operations / 1e9)
+    size = complexity(network, 8)
+    assert size.parameters == parameters
+    assert size.gflops == pytest.approx(operations / 1e9)
 
 
 def test_a_whole_network_agrees_with_the_count_of_ultralytics_by_modules():
     model = DetectionModel(yaml_model_load("yolov5n.yaml"), verbose=False)
-    found = complexity(model, 320)
-    assert found.parameters == sum(parameter.numel() for parameter in model.parameters())
-    assert found.gflops == pytest.approx(get_flops(model, 320), rel=0.03)  # it counts normalisations as well
+    size = complexity(model, 320)
+    assert size.parameters == sum(parameter.numel() for parameter in model.parameters())
+    assert size.gflops == pytest.approx(get_flops(model, 320), rel=0.03)  # it counts normalisations as well
 
 
 @pytest.mark.parametrize("training", [True, False])

@@ -1,6 +1,7 @@
 """The file of records through kills and damage."""
 
 import errno
+import json
 import os
 
 import pytest
@@ -51,7 +52,7 @@ def test_a_line_without_end_is_no_run_and_makes_way_for_the_next(file, cut):
         (b"[1]", "is no JSON object"),
         (b'{"model": "b", "seed": 1}', "has no imgsz, batch"),
         (b'{"status": "failed", "model": "b"}', "has no seed, error, log"),
-        (b'{"environment": 5}', "is no JSON object"),
+        (json.dumps({**json.loads(RUNS[0].to_json()), "environment": 5}).encode(), "is no JSON object"),
     ],
 )
 def test_a_damaged_line_is_named_and_costs_no_other_run(file, line, reason):

@@ -1,4 +1,4 @@
-"""Runs of a benchmark: what is done, what is not done twice, what is refused, and what a kill costs."""
+"""Runs of a benchmark: each is done once, failures are reported, and a kill or a damaged file costs one run at most."""
 
 import json
 import sys
@@ -40,7 +40,7 @@ record |= {{"model": task["name"], "seed": task["seed"], "scores": {{"AP": task[
 
 
 @pytest.fixture
-def pretended(tmp_path, data, monkeypatch):
+def make_experiment(tmp_path, data, monkeypatch):
     """Makes experiments whose runs train nothing."""
     program = tmp_path / "worker.py"
     program.write_text(WORKER)
@@ -68,8 +68,8 @@ def calls(out: Path) -> dict[str, int]:
     return {path.parent.name: len(path.read_text().split()) for path in (out / "runs").glob("*/calls")}
 
 
-def test_models_take_turns_and_each_run_is_a_line(pretended, tmp_path):
-    outcome = runner.run(pretended("a", "b"))
+def test_models_take_turns_and_each_run_is_a_line(make_experiment, tmp_path):
+    outcome = runner.run(make_experiment("a", "b"))
     lines = journal.read(tmp_path / "out" / "runs.jsonl").runs
     assert [(line.model, line.seed, line.status) for line in lines] == [
         ("a", 0, "finished"),
@@ -81,22 +81,22 @@ def test_models_take_turns_and_each_run_is_a_line(pretended, tmp_path):
     assert outcome.failed == ()
 
 
-def test_a_second_call_repeats_nothing(pretended, tmp_path):
-    first = runner.run(pretended("a", "b"))
-    assert runner.run(pretended("a", "b")) == first
+def test_a_second_call_repeats_nothing(make_experiment, tmp_path):
+    first = runner.run(make_experiment("a", "b"))
+    assert runner.run(make_experiment("a", "b")) == first
     assert set(calls(tmp_path / "out").values()) == {1}
 
 
-def test_models_and_seeds_can_be_added(pretended, tmp_path):
-    runner.run(pretended("a", seeds=[0]))
-    outcome = runner.run(pretended("a", "b", seeds=[0, 5]))
+def test_models_and_seeds_can_be_added(make_experiment, tmp_path):
+    runner.run(make_experiment("a", seeds=[0]))
+    outcome = runner.run(make_experiment("a", "b", seeds=[0, 5]))
     assert len(outcome.runs) == 4
     assert calls(tmp_path / "out") == dict.fromkeys(["a-seed0", "b-seed0", "a-seed5", "b-seed5"], 1)
 
 
-def test_the_outcome_is_about_what_was_asked_for_alone(pretended):
-    runner.run(pretended("a", "b"))
-    outcome = runner.run(pretended("b", seeds=[1]))
+def test_the_outcome_is_about_what_was_asked_for_alone(make_experiment):
+    runner.run(make_experiment("a", "b"))
+    outcome = runner.run(make_experiment("b", seeds=[1]))
     assert [(run.model, run.seed) for run in outcome.runs] == [("b", 1)]
 
 
@@ -111,26 +111,26 @@ def test_the_outcome_is_about_what_was_asked_for_alone(pretended):
         ),
     ],
 )
-def test_a_failed_run_is_reported_and_stops_no_other(pretended, tmp_path, name, error):
-    said = []
-    outcome = runner.run(pretended("a", name, "b"), said.append)
+def test_a_failed_run_is_reported_and_stops_no_other(make_experiment, tmp_path, name, error):
+    lines = []
+    outcome = runner.run(make_experiment("a", name, "b"), lines.append)
     assert [(run.model, run.seed, run.error) for run in outcome.failed] == [(name, 0, error), (name, 1, error)]
     assert len(outcome.runs) == 4
-    assert sum(f"FAILED, {error}" in line for line in said) == 2
+    assert sum(f"FAILED, {error}" in line for line in lines) == 2
 
 
-def test_a_failed_run_is_tried_again(pretended):
-    assert len(runner.run(pretended("a", "once")).failed) == 2
-    again = runner.run(pretended("a", "once"))
+def test_a_failed_run_is_tried_again(make_experiment):
+    assert len(runner.run(make_experiment("a", "once")).failed) == 2
+    again = runner.run(make_experiment("a", "once"))
     assert again.failed == ()
     assert len(again.runs) == 4
 
 
-def test_a_record_without_its_line_is_not_made_again(pretended, tmp_path):
-    runner.run(pretended("a"))
+def test_a_record_without_its_line_is_not_made_again(make_experiment, tmp_path):
+    runner.run(make_experiment("a"))
     file = tmp_path / "out" / "runs.jsonl"
     file.write_bytes(file.read_bytes()[:-30])  # killed while the last line was written
-    assert len(runner.run(pretended("a")).runs) == 2
+    assert len(runner.run(make_experiment("a")).runs) == 2
     assert len(journal.read(file).runs) == 2
     assert calls(tmp_path / "out") == {"a-seed0": 1, "a-seed1": 1}
 
@@ -144,38 +144,38 @@ def test_a_record_without_its_line_is_not_made_again(pretended, tmp_path):
         ({"training": {"imgsz": 64}}, "plots False, now not given"),
     ],
 )
-def test_other_settings_are_refused_and_named(pretended, tmp_path, changes, message):
-    runner.run(pretended("a"))
+def test_other_settings_are_refused_and_named(make_experiment, tmp_path, changes, message):
+    runner.run(make_experiment("a"))
     before = {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()}
     with pytest.raises(FileExistsError) as refused:
-        runner.run(pretended("a", **changes))
+        runner.run(make_experiment("a", **changes))
     assert message in str(refused.value)
     assert {path: path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()} == before
 
 
-def test_a_model_of_the_same_name_with_other_content_is_refused(pretended, tmp_path):
-    runner.run(pretended("a"))
-    again = pretended("a")
+def test_a_model_of_the_same_name_with_other_content_is_refused(make_experiment, tmp_path):
+    runner.run(make_experiment("a"))
+    again = make_experiment("a")
     (tmp_path / "a.yaml").write_text(find("yolov5.yaml").read_text())
     with pytest.raises(FileExistsError, match="the file of a was another"):
         runner.run(again)
 
 
-def test_a_data_yaml_with_other_content_is_refused(pretended, data, tmp_path):
+def test_a_data_yaml_with_other_content_is_refused(make_experiment, data, tmp_path):
     file = tmp_path / "same.yaml"
     file.write_text(data.read_text())
-    runner.run(pretended("a", data=str(file)))
+    runner.run(make_experiment("a", data=str(file)))
     file.write_text(data.read_text() + "channels: 3\n")
     with pytest.raises(FileExistsError, match=r"content of the data YAML [0-9a-f]{12}, now [0-9a-f]{12}"):
-        runner.run(pretended("a", data=str(file)))
+        runner.run(make_experiment("a", data=str(file)))
 
 
-def test_another_data_yaml_is_refused(pretended, data, tmp_path):
-    runner.run(pretended("a"))
+def test_another_data_yaml_is_refused(make_experiment, data, tmp_path):
+    runner.run(make_experiment("a"))
     other = tmp_path / "other.yaml"
     other.write_text(data.read_text())
     with pytest.raises(FileExistsError, match=r"data .*squares.yaml, now .*other.yaml"):
-        runner.run(pretended("a", data=str(other)))
+        runner.run(make_experiment("a", data=str(other)))
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_another_data_yaml_is_refused(pretended, data, tmp_path):
         ({"seeds": []}, "seeds are missing"),
     ],
 )
-def test_bad_arguments_are_refused_before_anything_is_written(pretended, data, tmp_path, changes, message):
+def test_bad_arguments_are_refused_before_anything_is_written(make_experiment, data, tmp_path, changes, message):
     (tmp_path / "text.yaml").write_text("only words")
     (tmp_path / "latin.yaml").write_bytes("# Größe\n".encode("latin-1"))
     (tmp_path / "broken.yaml").write_text("a: [1\n")
@@ -212,86 +212,86 @@ def test_bad_arguments_are_refused_before_anything_is_written(pretended, data, t
     (tmp_path / "cut.pt").write_bytes(b"PK")
     text = json.dumps(changes).replace("{tmp}", str(tmp_path)).replace("{data}", str(data))
     with pytest.raises(ValueError, match=message):
-        runner.run(pretended("a", **json.loads(text)))
+        runner.run(make_experiment("a", **json.loads(text)))
     assert not (tmp_path / "out").exists()
 
 
-def test_two_models_of_one_name_are_refused(pretended):
-    asked = pretended("a")
+def test_two_models_of_one_name_are_refused(make_experiment):
+    experiment = make_experiment("a")
     with pytest.raises(ValueError, match="two models are called a"):
-        runner.run(replace(asked, models=[*asked.models, *asked.models]))
+        runner.run(replace(experiment, models=[*experiment.models, *experiment.models]))
 
 
 @pytest.mark.parametrize("folder", ["out", "out/runs"], ids=["a benchmark", "the worker of a killed one"])
-def test_a_folder_at_work_is_refused(pretended, tmp_path, monkeypatch, folder):
+def test_a_folder_at_work_is_refused(make_experiment, tmp_path, monkeypatch, folder):
     monkeypatch.setattr(runner, "PATIENCE", 0.2)
     (tmp_path / "out" / "runs").mkdir(parents=True)
     with (
         folder_lock(tmp_path / folder, "busy", 0),
         pytest.raises(FileExistsError, match="another `yolo-attn bench` works there"),
     ):
-        runner.run(pretended("a"))
+        runner.run(make_experiment("a"))
 
 
-def test_after_nothing_but_failures_other_settings_are_welcome(pretended, tmp_path):
-    runner.run(pretended("fails"))
-    outcome = runner.run(pretended("fails", "a", epochs=3))
+def test_after_nothing_but_failures_other_settings_are_welcome(make_experiment, tmp_path):
+    runner.run(make_experiment("fails"))
+    outcome = runner.run(make_experiment("fails", "a", epochs=3))
     assert len(outcome.runs) == len(outcome.failed) == 2
     with pytest.raises(FileExistsError, match="epochs 3, now 2"):
-        runner.run(pretended("a"))
+        runner.run(make_experiment("a"))
 
 
-def test_a_failed_run_that_has_saved_an_epoch_keeps_the_settings(pretended):
-    runner.run(pretended("saves"))
+def test_a_failed_run_that_has_saved_an_epoch_keeps_the_settings(make_experiment):
+    runner.run(make_experiment("saves"))
     with pytest.raises(FileExistsError, match="epochs 2, now 3"):
-        runner.run(pretended("saves", epochs=3))
+        runner.run(make_experiment("saves", epochs=3))
 
 
 @pytest.mark.parametrize("content", ["", "{}", "nonsense", '{"status": "failed"}'])
-def test_a_damaged_record_costs_its_run_only(pretended, tmp_path, content):
-    before = runner.run(pretended("a", "b", seeds=[0]))
+def test_a_damaged_record_costs_its_run_only(make_experiment, tmp_path, content):
+    before = runner.run(make_experiment("a", "b", seeds=[0]))
     out = tmp_path / "out"
     (out / "runs.jsonl").write_text(f"{content}\n" + before.runs[1].to_json() + "\n")
     (out / "runs" / "a-seed0" / "record.json").write_text(content)
-    said = []
-    assert runner.run(pretended("a", "b", seeds=[0]), said.append) == before
+    lines = []
+    assert runner.run(make_experiment("a", "b", seeds=[0]), lines.append) == before
     assert calls(out) == {"a-seed0": 2, "b-seed0": 1}
-    assert any("runs.jsonl:1: is not the record of a run" in line for line in said)
+    assert any("runs.jsonl:1: is not the record of a run" in line for line in lines)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"settings": 1, "models": {}}'])
-def test_a_damaged_note_of_the_settings_is_named(pretended, tmp_path, content):
-    runner.run(pretended("a"))
+def test_a_damaged_note_of_the_settings_is_named(make_experiment, tmp_path, content):
+    runner.run(make_experiment("a"))
     (tmp_path / "out" / "settings.json").write_text(content)
     with pytest.raises(ValueError, match=r"settings\.json: is damaged"):
-        runner.run(pretended("a"))
+        runner.run(make_experiment("a"))
 
 
-def test_a_damaged_note_without_any_run_is_written_anew(pretended, tmp_path):
+def test_a_damaged_note_without_any_run_is_written_anew(make_experiment, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "settings.json").write_text("")
-    assert len(runner.run(pretended("a")).runs) == 2
+    assert len(runner.run(make_experiment("a")).runs) == 2
 
 
-def test_the_runner_writes_the_tables_and_plots_that_it_gives_back(pretended, tmp_path):
-    outcome = runner.run(pretended("a", "b"))
+def test_the_runner_writes_the_tables_and_plots_that_it_gives_back(make_experiment, tmp_path):
+    outcome = runner.run(make_experiment("a", "b"))
     assert (tmp_path / "out" / "table.md").read_text(encoding="utf-8") == outcome.table
     assert "| a | 2,000,000 |" in outcome.table
     assert {path.name for path in (tmp_path / "out").glob("*.png")} == {"curves.png", "ap-latency.png", "per-class.png"}
 
 
-def test_a_checkpoint_with_other_content_is_refused(pretended, tmp_path):
+def test_a_checkpoint_with_other_content_is_refused(make_experiment, tmp_path):
     file = tmp_path / "base.pt"
-    asked = {"training": {**TRAINING, "pretrained": str(file)}}
+    changes = {"training": {**TRAINING, "pretrained": str(file)}}
     YOLO("yolov5n.yaml").save(file)
-    runner.run(pretended("a", **asked))
+    runner.run(make_experiment("a", **changes))
     YOLO("yolov5n.yaml").save(file)  # other random weights
     with pytest.raises(FileExistsError, match="content of the checkpoint"):
-        runner.run(pretended("a", **asked))
+        runner.run(make_experiment("a", **changes))
 
 
-def test_the_control_follows_its_model_and_the_baseline_has_none(pretended, tmp_path):
-    asked = pretended("plain", "ema", seeds=[0], with_control=True)
+def test_the_control_follows_its_model_and_the_baseline_has_none(make_experiment, tmp_path):
+    experiment = make_experiment("plain", "ema", seeds=[0], with_control=True)
     (tmp_path / "plain.yaml").write_text(find("yolov5.yaml").read_text())
-    assert runner.run(asked).models == ("plain", "ema", "ema-control")
+    assert runner.run(experiment).models == ("plain", "ema", "ema-control")
     assert "PointwiseControl, [EMA, 32]" in (tmp_path / "out" / "models" / "ema-control.yaml").read_text()

@@ -54,11 +54,11 @@ def detections_of(boxes: dict[str, np.ndarray], folder: Path, shift: float = 0.0
     folder.mkdir(exist_ok=True)
     generator = np.random.default_rng(6)
     for stem, rows in boxes.items():
-        found = np.full((len(rows), 8), -1.0)
-        found[:, :4] = rows[:, :4] + generator.uniform(-shift, shift, (len(rows), 4))
-        found[:, 4] = np.sort(generator.random(len(rows)))[::-1]
-        found[:, 5] = (rows[:, 4] + (generator.random(len(rows)) < wrong)) + 1
-        write(folder / f"{stem}.txt", found, 6)
+        rows_of_file = np.full((len(rows), 8), -1.0)
+        rows_of_file[:, :4] = rows[:, :4] + generator.uniform(-shift, shift, (len(rows), 4))
+        rows_of_file[:, 4] = np.sort(generator.random(len(rows)))[::-1]
+        rows_of_file[:, 5] = (rows[:, 4] + (generator.random(len(rows)) < wrong)) + 1
+        write(folder / f"{stem}.txt", rows_of_file, 6)
     return folder
 
 
@@ -88,11 +88,11 @@ def test_the_numbers_are_those_that_the_validator_gives_for_these_boxes(data, bo
             rows = [
                 np.loadtxt(detections / f"{Path(file).stem}.txt", delimiter=",", ndmin=2) for file in batch["im_file"]
             ]
-            rows = [torch.from_numpy(found).float() for found in rows]
-            corners = [torch.cat([found[:, :2], found[:, :2] + found[:, 2:4]], 1) for found in rows]
+            rows = [torch.from_numpy(table).float() for table in rows]
+            corners = [torch.cat([table[:, :2], table[:, :2] + table[:, 2:4]], 1) for table in rows]
             preds = [
-                {"bboxes": xyxy, "conf": found[:, 4], "cls": found[:, 5] - 1, "extra": found[:, :0]}
-                for xyxy, found in zip(corners, rows, strict=True)
+                {"bboxes": xyxy, "conf": table[:, 4], "cls": table[:, 5] - 1, "extra": table[:, :0]}
+                for xyxy, table in zip(corners, rows, strict=True)
             ]
             super().update_metrics(preds, batch)
 
@@ -101,13 +101,13 @@ def test_the_numbers_are_those_that_the_validator_gives_for_these_boxes(data, bo
     model.names, model.args = dict(enumerate(NAMES)), {"imgsz": 64, "task": "detect"}
     torch.save({"model": model, "train_args": {}}, file)
     place = {"project": str(tmp_path), "plots": False, "workers": 0, "device": "cpu"}
-    theirs = YOLO(file).val(validator=Prepared, data=data["yaml_file"], imgsz=64, rect=False, **place).box
+    validated = YOLO(file).val(validator=Prepared, data=data["yaml_file"], imgsz=64, rect=False, **place).box
     scores = ultralytics_scores(detections, data)
     overall, by_class = scores.overall, scores.per_class
     assert 1 < overall["mAP50-95"] < 90
-    assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([100 * theirs.map50, 100 * theirs.map])
-    found = {data["names"][kind]: 100 * theirs.maps[kind] for kind in theirs.ap_class_index}
-    assert {name: value for name, value in by_class["mAP50-95"].items() if value is not None} == pytest.approx(found)
+    assert [overall["mAP50"], overall["mAP50-95"]] == pytest.approx([100 * validated.map50, 100 * validated.map])
+    expected = {data["names"][kind]: 100 * validated.maps[kind] for kind in validated.ap_class_index}
+    assert {name: value for name, value in by_class["mAP50-95"].items() if value is not None} == pytest.approx(expected)
 
 
 def test_classes_in_another_order_in_the_data_yaml_change_no_number(data, boxes, tmp_path):

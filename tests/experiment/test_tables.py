@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from tests.experiment.runs import environment, finished_run
-from yolo_attn.experiment import paired, plots, tables
+from yolo_attn.experiment import plots, tables
 from yolo_attn.experiment.plan import Experiment
 from yolo_attn.experiment.records import CarriedWeights, FailedRun, FinishedRun, Outcome
-from yolo_attn.experiment.summary import summarise
+from yolo_attn.experiment.summary import Difference, Mean, difference, summarise
 
 MODELS = ("plain", "ema", "eca")
 AP = {
@@ -49,37 +49,37 @@ EXPERIMENT = Experiment(
 )
 def test_the_interval_is_that_of_students_t_with_one_degree_of_freedom_less_than_pairs(pairs, t):
     differences = {seed: float(seed % 2) for seed in range(pairs)}
-    found = paired.difference(differences, dict.fromkeys(differences, 0.0))
+    interval = difference(differences, dict.fromkeys(differences, 0.0))
     ones = pairs // 2  # mean p = ones / pairs, variance pairs * p * (1 - p) / (pairs - 1)
     p = ones / pairs
     half = t * math.sqrt(p * (1 - p) / (pairs - 1))
-    assert (found.low, found.high) == (pytest.approx(p - half, abs=1e-3), pytest.approx(p + half, abs=1e-3))
+    assert (interval.low, interval.high) == (pytest.approx(p - half, abs=1e-3), pytest.approx(p + half, abs=1e-3))
 
 
 def test_mean_and_deviation_are_those_of_the_sample():
-    found = summarise(MODELS, RUNS)[0].scores["AP"]  # 10, 12, 14: squares of 2, 0, 2, over 2
-    assert (found.value, found.deviation, found.n) == (pytest.approx(12), pytest.approx(2), 3)
+    score = summarise(MODELS, RUNS)[0].scores["AP"]  # 10, 12, 14: squares of 2, 0, 2, over 2
+    assert (score.value, score.deviation, score.n) == (pytest.approx(12), pytest.approx(2), 3)
 
 
 def test_the_difference_is_paired_by_seed_with_a_95_percent_interval():
-    found = summarise(MODELS, RUNS)[1].differences["AP"]
+    interval = summarise(MODELS, RUNS)[1].differences["AP"]
     # 1, 2, 1: mean 4/3, variance (1/9 + 4/9 + 1/9) / 2 = 1/3, half width 4.302653 * sqrt(1/3) / sqrt(3) = 4.302653 / 3
-    assert found.value == pytest.approx(4 / 3)
-    assert found.low == pytest.approx(4 / 3 - 4.302653 / 3, abs=1e-6)
-    assert found.high == pytest.approx(4 / 3 + 4.302653 / 3, abs=1e-6)
-    assert found.n == 3
+    assert interval.value == pytest.approx(4 / 3)
+    assert interval.low == pytest.approx(4 / 3 - 4.302653 / 3, abs=1e-6)
+    assert interval.high == pytest.approx(4 / 3 + 4.302653 / 3, abs=1e-6)
+    assert interval.n == 3
 
 
 def test_a_single_pair_has_a_difference_and_no_interval():
-    found = summarise(MODELS, RUNS)[2]
-    assert found.differences["AP"] == paired.Difference(1.5, None, None, 1)
-    assert found.scores["AP"] == paired.Mean(13.5, None, 1)
+    summary = summarise(MODELS, RUNS)[2]
+    assert summary.differences["AP"] == Difference(1.5, None, None, 1)
+    assert summary.scores["AP"] == Mean(13.5, None, 1)
 
 
 def test_seeds_that_the_baseline_lacks_are_in_the_mean_and_in_no_difference():
-    found = summarise(MODELS, [r for r in RUNS if (r.model, r.seed) != ("plain", 0)])[1]
-    assert found.scores["AP"].n == 3
-    assert (found.differences["AP"].value, found.differences["AP"].n) == (pytest.approx(1.5), 2)
+    summary = summarise(MODELS, [r for r in RUNS if (r.model, r.seed) != ("plain", 0)])[1]
+    assert summary.scores["AP"].n == 3
+    assert (summary.differences["AP"].value, summary.differences["AP"].n) == (pytest.approx(1.5), 2)
 
 
 def test_the_baseline_differs_from_nothing():
@@ -108,36 +108,36 @@ def test_the_markdown_has_the_line(line):
 
 def test_failed_and_resumed_runs_and_models_without_any_are_named():
     records = [record("plain", 0, resumed_after=[3, 7]), record("ema", 0)]
-    found = text(records, [FailedRun(model="eca", seed=0, error="ValueError: no", log="log.txt")])
-    assert "| eca | - | - | - | - | - | - | - | 0 |" in found
-    assert "- plain, seed 0, was cut and resumed after epoch 3, 7:" in found
-    assert "- FAILED: eca, seed 0: ValueError: no" in found
+    table = text(records, [FailedRun(model="eca", seed=0, error="ValueError: no", log="log.txt")])
+    assert "| eca | - | - | - | - | - | - | - | 0 |" in table
+    assert "- plain, seed 0, was cut and resumed after epoch 3, 7:" in table
+    assert "- FAILED: eca, seed 0: ValueError: no" in table
 
 
 def test_a_data_set_without_official_annotations_has_no_official_column():
-    found = text([record("plain", 0, official=False), record("ema", 0, official=False)])
-    assert "official AP" not in found
-    assert tables.ULTRALYTICS in found
+    table = text([record("plain", 0, official=False), record("ema", 0, official=False)])
+    assert "official AP" not in table
+    assert tables.ULTRALYTICS in table
 
 
 def test_conditions_that_differ_between_runs_are_both_named():
-    found = text([record("plain", 0), record("ema", 0, batch=2), record("ema", 1)])
+    table = text([record("plain", 0), record("ema", 0, batch=2), record("ema", 1)])
     assert (
         "- Conditions: device a CPU, threads 1, torch 2, ultralytics 8, python 3, yolo_attn 0, commit abc, imgsz 64, batch 2 and 4."
-        in found
+        in table
     )
 
 
 def test_the_share_of_weights_from_a_checkpoint_is_named_for_each_model():
     weights = {name: CarriedWeights("base.pt", 2000, carried) for name, carried in (("plain", 2000), ("ema", 1990))}
-    found = text([record(name, seed, carried=weights[name]) for name in weights for seed in (0, 1)])
-    assert "- Parameters that started from base.pt: plain 100.0%, ema 99.5%." in found.splitlines()
+    table = text([record(name, seed, carried=weights[name]) for name in weights for seed in (0, 1)])
+    assert "- Parameters that started from base.pt: plain 100.0%, ema 99.5%." in table.splitlines()
     assert "started from" not in text()
 
 
 def test_a_run_on_another_machine_is_named():
-    found = text([record("plain", 0), record("ema", 0, environment=replace(environment(), device="a GPU"))])
-    assert "device a CPU and a GPU" in found
+    table = text([record("plain", 0), record("ema", 0, environment=replace(environment(), device="a GPU"))])
+    assert "device a CPU and a GPU" in table
 
 
 def test_writing_gives_the_text_of_the_file_and_the_numbers(tmp_path):
@@ -170,8 +170,8 @@ def test_the_csv_has_the_same_numbers_in_full():
     ids=["three models", "the baseline alone", "nothing"],
 )
 def test_plots_are_drawn_of_what_there_is(tmp_path, models, records, expected):
-    drawn = plots.write(tmp_path, models, records)
-    assert {path.name for path in drawn} == {path.name for path in tmp_path.iterdir()} == expected
+    plots.write(tmp_path, models, records)
+    assert {path.name for path in tmp_path.iterdir()} == expected
 
 
 def test_curves_show_the_mean_and_the_range_of_the_seeds():

@@ -3,6 +3,8 @@
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from tests.tolerance import TOLERANCE
+
 
 def drawn(shape, dtype=torch.float64):
     """Normally distributed values, the same for each call."""
@@ -40,3 +42,11 @@ def forward_and_gradients(function, x, parameters):
     # Permuted, so that the gradient that comes in is not contiguous.
     weights = drawn(out.shape[::-1]).permute(3, 2, 1, 0).to(out)
     return [out.detach(), *torch.autograd.grad((out * weights).sum(), [x, *parameters])]
+
+
+def assert_equal_with_gradients(function, reference, x, parameters):
+    """Compare two functions of x in float64: their outputs and their gradients by x and by each parameter."""
+    parameters = list(parameters)
+    expected = forward_and_gradients(reference, x, parameters)  # first, as the function may move statistics
+    found = forward_and_gradients(function, x, parameters)
+    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])

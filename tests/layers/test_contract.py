@@ -5,6 +5,7 @@ import inspect
 import io
 import pickle
 import warnings
+from itertools import accumulate
 from pathlib import Path
 
 import onnx
@@ -13,10 +14,11 @@ import pytest
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.profiler import ProfilerActivity, profile
 from ultralytics.utils.torch_utils import initialize_weights
 
 import yolo_attn.layers
-from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
+from tests.layers.inputs import assert_equal_with_gradients, drawn, forward_and_gradients, randomised, state_of
 from tests.reference import reference_of
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import LAYERS, is_multi_source
@@ -86,9 +88,7 @@ def test_the_table_has_one_layer_of_every_public_file():
 @layers
 def test_forward_and_gradients_equal_the_reference(name, shape):
     layer, x = built(name), drawn(shape)
-    found = forward_and_gradients(layer, x, list(layer.parameters()))
-    expected = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
-    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+    assert_equal_with_gradients(layer, reference(name, layer), x, layer.parameters())
 
 
 @pytest.mark.parametrize("training", [False, True], ids=["evaluation", "training"])
@@ -98,10 +98,7 @@ def test_a_layer_set_up_by_ultralytics_equals_the_reference(name, training):
     initialize_weights(layer)  # as every model that is built: eps 1e-3 and momentum 0.03 for a BatchNorm2d
     layer.train(training)
     for shape in [(3, CHANNELS, 6, 9), (1, CHANNELS, 7, 5)]:
-        x = drawn(shape)
-        expected = forward_and_gradients(reference(name, layer), x, list(layer.parameters()))
-        found = forward_and_gradients(layer, x, list(layer.parameters()))
-        torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+        assert_equal_with_gradients(layer, reference(name, layer), drawn(shape), layer.parameters())
 
 
 def batch_norms(layer):
@@ -209,6 +206,17 @@ def test_a_large_map_of_large_values_stays_finite_in_half_precision(name):
         assert layer(x).isfinite().all()
 
 
+@pytest.mark.parametrize("name", QUADRATIC)
+def test_the_scores_of_all_pairs_of_pixels_are_never_held(name):
+    side = 96
+    layer, x = randomised(LAYERS[name](64)), torch.randn(1, 64, side, side, requires_grad=True)
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiled:
+        layer(x).sum().backward()
+    events = [event for event in profiled.profiler.kineto_results.events() if event.name() == "[memory]"]
+    peak = max(accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())))
+    assert peak < side**4 * x.element_size() / 4  # of one image's scores
+
+
 @pytest.mark.parametrize(
     "copied",
     [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer)), lambda layer: saved_and_loaded(layer)],
@@ -247,8 +255,8 @@ def test_constructor_arguments_are_annotated_with_plain_types(name):
     parameters = inspect.signature(LAYERS[name]).parameters.values()
     arguments = [parameter for parameter in parameters if parameter.kind is not parameter.VAR_POSITIONAL]
     several = is_multi_source(LAYERS[name])
-    assert (arguments[0].name, arguments[0].annotation) == ("channels", "list[int]" if several else "int")
-    assert {argument.annotation for argument in arguments[1:]} <= {"int", "float", "bool", "str", int, float, bool, str}
+    assert (arguments[0].name, arguments[0].annotation) == ("channels", list[int] if several else int)
+    assert {argument.annotation for argument in arguments[1:]} <= {int, float, bool, str}
     assert all(argument.default is not argument.empty for argument in arguments[1:])
 
 
@@ -264,18 +272,10 @@ def test_a_torchscript_trace_holds_at_another_size_and_batch(name):
 def test_onnx_holds_at_other_sizes_uses_common_operators_and_warns_of_nothing(name, tmp_path):
     layer, file = built(name, torch.float32), tmp_path / "layer.onnx"
     axes = {0: "batch", 2: "height", 3: "width"}
+    names = {"input_names": ["x"], "output_names": ["y"], "dynamic_axes": {"x": axes, "y": axes}}
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        torch.onnx.export(
-            layer,
-            (drawn(SHAPES[0], torch.float32),),
-            file,
-            dynamo=False,
-            opset_version=17,
-            input_names=["x"],
-            output_names=["y"],
-            dynamic_axes={"x": axes, "y": axes},
-        )
+        torch.onnx.export(layer, (drawn(SHAPES[0], torch.float32),), file, dynamo=False, opset_version=17, **names)
     # Ultralytics hides the tracer's warnings, of another category, on every export. What else is raised a user sees.
     assert [str(warning.message) for warning in raised if warning.category is UserWarning] == []
     assert {node.op_type for node in onnx.load(file).graph.node} - COMMON == set()

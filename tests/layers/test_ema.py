@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 
-from tests.layers.inputs import drawn, forward_and_gradients, randomised
+from tests.layers.inputs import assert_equal_with_gradients, drawn, randomised
 from tests.reference.ema import ema
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import _ema_inference, _ema_onnx, _ema_training
@@ -33,10 +33,8 @@ def built(channels, factor):
 @widths
 def test_the_definition_is_the_papers(channels, factor, size):
     layer, x = built(channels, factor), drawn((2, channels, *size))
-    parameters = list(layer.parameters())
-    found = forward_and_gradients(bound(definition, layer), x, parameters)
-    expected = forward_and_gradients(lambda x: ema(x, dict(layer.named_parameters())), x, parameters)
-    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+    paper = lambda x: ema(x, dict(layer.named_parameters()))  # noqa: E731
+    assert_equal_with_gradients(bound(definition, layer), paper, x, layer.parameters())
 
 
 @sizes
@@ -56,9 +54,7 @@ def test_the_backward_equals_that_of_the_definition(traced, channels, factor, si
     monkeypatch.setattr(_ema_inference, "is_traced", lambda: traced)
     layer, x = built(channels, factor), drawn((2, channels, *size))
     form = _ema_inference.gated if traced else _ema_training.gated  # what a compiler differentiates by itself
-    found = forward_and_gradients(bound(form, layer), x, list(layer.parameters()))
-    expected = forward_and_gradients(bound(definition, layer), x, list(layer.parameters()))
-    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+    assert_equal_with_gradients(bound(form, layer), bound(definition, layer), x, layer.parameters())
 
 
 def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
@@ -156,6 +152,4 @@ def test_half_precision_follows_float64(dtype):
 def test_a_constant_map_has_a_finite_gradient():
     layer = built(24, 4)
     x = torch.full((1, 24, 6, 7), 3.0, dtype=torch.float64)
-    found = forward_and_gradients(bound(_ema_training.gated, layer), x, list(layer.parameters()))
-    expected = forward_and_gradients(bound(definition, layer), x, list(layer.parameters()))
-    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+    assert_equal_with_gradients(bound(_ema_training.gated, layer), bound(definition, layer), x, layer.parameters())

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
+from tests.layers.inputs import assert_equal_with_gradients, drawn, forward_and_gradients, randomised, state_of
 from tests.reference.emca import emca
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers.emca import EMCA
@@ -18,11 +18,10 @@ excitations = pytest.mark.parametrize("excitation", ["se", "eca", "srm"])
 def test_forward_and_gradients_equal_the_reference(excitation, widths, training):
     layer = randomised(EMCA(widths, excitation)).double().train(training)
     earlier = [drawn((2, width, 3 + place, 9 - place)) for place, width in enumerate(widths[1:])]
-    parameters, x = list(layer.parameters()), drawn((2, widths[0], 4, 5))
-    state = state_of(layer)
-    ours = forward_and_gradients(lambda x: layer([x, *earlier]), x, parameters)
-    theirs = forward_and_gradients(lambda x: emca([x, *earlier], state), x, parameters)
-    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+    x, state = drawn((2, widths[0], 4, 5)), state_of(layer)
+    assert_equal_with_gradients(
+        lambda x: layer([x, *earlier]), lambda x: emca([x, *earlier], state), x, layer.parameters()
+    )
 
 
 @pytest.mark.parametrize(("excitation", "own"), [("se", 48 * 48 // 8), ("eca", 3), ("srm", 4 * 48)])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tests.layers.inputs import drawn, forward_and_gradients, randomised, state_of
+from tests.layers.inputs import assert_equal_with_gradients, drawn, forward_and_gradients, randomised, state_of
 from tests.reference import reference_of
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import LAYERS
@@ -29,9 +29,7 @@ from yolo_attn.layers import LAYERS
 def test_forward_and_gradients_equal_the_reference(name, args, told, size):
     layer, x = randomised(LAYERS[name](128, *args)).double().eval(), drawn((2, 128, *size))
     state = state_of(layer)
-    ours = forward_and_gradients(layer, x, list(layer.parameters()))
-    theirs = forward_and_gradients(lambda x: reference_of(name)(x, state, **told), x, list(layer.parameters()))
-    torch.testing.assert_close(ours, theirs, **TOLERANCE[torch.float64])
+    assert_equal_with_gradients(layer, lambda x: reference_of(name)(x, state, **told), x, layer.parameters())
 
 
 def test_nam_gives_gamma_no_gradient_through_the_share_only_if_asked():
@@ -51,9 +49,7 @@ def test_nam_with_the_eps_of_ultralytics_equals_the_reference(authors_code, trai
     layer, x = randomised(LAYERS["NAM"](16, authors_code)).double().train(training), drawn((3, 16, 5, 4))
     layer.norm.eps = 1e-3
     state = state_of(layer)
-    found = forward_and_gradients(layer, x, list(layer.parameters()))
-    expected = forward_and_gradients(lambda x: reference_of("NAM")(x, state, authors_code), x, list(layer.parameters()))
-    torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
+    assert_equal_with_gradients(layer, lambda x: reference_of("NAM")(x, state, authors_code), x, layer.parameters())
 
 
 def test_srm_trains_one_image_with_the_running_statistics_and_leaves_them_alone():

@@ -48,7 +48,7 @@ def test_counting_draws_no_random_number():
 
 @pytest.mark.parametrize("layer", ["EMCA", "PointwiseControl", "EMU"])
 def test_what_cannot_be_matched_is_refused(layer):
-    with pytest.raises(ValueError, match=f"there is no layer '{layer}' that reads a single map"):
+    with pytest.raises(ValueError, match=f"there is no layer '{layer}' that reads a single feature map"):
         PointwiseControl(64, layer)
 
 

@@ -232,7 +232,7 @@ def test_identity_and_gradients_hold_in_every_other_stock_file(text, role):
 
 @pytest.mark.parametrize("after", [-1, 3, 99])
 def test_nothing_goes_behind_the_head(after):
-    with pytest.raises(ValueError, match="write 0 to 2, the last row is the head"):
+    with pytest.raises(ValueError, match="write 0 to 2, row 3 is the head"):
         edit.insert(THREE_ROWS, after, "EMA")
 
 
@@ -260,6 +260,11 @@ def test_a_wrong_number_in_a_comment_is_as_wrong_after_insert_and_right_back_aft
     changed = edit.insert(text, 0, "ECA")
     assert "# 4 (joined)" in changed
     assert edit.strip(changed) == text
+
+
+def test_a_layer_that_begins_the_head_in_flow_style_is_taken_out_of_the_head():
+    text = "backbone: [[-1, 1, Conv, [8]]]\nhead: [%s[-1, 1, Classify, [3]]]\n"
+    assert edit.strip(text % "[-1, 1, EMA, [8]], ") == text % ""
 
 
 def test_strip_says_so_when_nothing_would_remain():

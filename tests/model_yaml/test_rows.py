@@ -61,8 +61,10 @@ head:
 @pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)
 def test_rows_are_read_as_yaml_reads_them(text):
     model = yaml.safe_load(text)
-    values = [[row.written, row.repeats, row.module, row.args] for row in parse(text)]
-    assert values == model["backbone"] + model["head"]
+    values = [[row.references, row.repeats, row.module, row.args] for row in parse(text)]
+    assert values == [
+        [source if isinstance(source, list) else [source], *rest] for source, *rest in model["backbone"] + model["head"]
+    ]
 
 
 @pytest.mark.parametrize("text", STYLES.values(), ids=STYLES)

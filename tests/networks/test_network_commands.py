@@ -30,18 +30,8 @@ def folders(tmp_path_factory) -> Path:
 def checkpoint(request, tmp_path, data, folders) -> Path:  # noqa: F811
     model = CFG / f"{request.param}.yaml"
     task, source = ("classify", folders) if request.param.endswith("-cls") else ("detect", data)
-    run(
-        YOLO,
-        task,
-        "train",
-        f"model={model}",
-        f"data={source}",
-        "epochs=1",
-        f"project={tmp_path}",
-        "name=run",
-        *TRAINING,
-        cwd=tmp_path,
-    )
+    command = [YOLO, task, "train", f"model={model}", f"data={source}", "epochs=1", f"project={tmp_path}", "name=run"]
+    run(*command, *TRAINING, cwd=tmp_path)
     return tmp_path / "run" / "weights" / "last.pt"
 
 
@@ -62,13 +52,7 @@ def test_a_network_is_trained_exported_and_opened_elsewhere(checkpoint, tmp_path
 
 
 # What does not fit the narrowest stage of a ResNet-18, 64 channels, or the end of a block with its defaults.
-ROWS = {
-    "SA": "SA(8)",
-    "SGE": "SGE(32)",
-    "EMCA": "EMCA, first",
-    "EPSA": "EPSA, conv",
-    "DMSA": "DMSA, conv",
-}
+ROWS = {"SA": "SA(8)", "SGE": "SGE(32)", "EMCA": "EMCA, first", "EPSA": "EPSA, conv", "DMSA": "DMSA, conv"}
 
 
 @pytest.mark.parametrize("name", LAYERS)

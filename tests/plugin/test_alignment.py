@@ -1,7 +1,5 @@
 """Pretrained weights across inserted rows."""
 
-import logging
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +11,8 @@ from ultralytics import YOLO
 from ultralytics.nn.tasks import DetectionModel
 
 import yolo_attn
+from tests.plugin import inputs
+from tests.plugin.inputs import logged
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import edit
 from yolo_attn.plugin.alignment import align
@@ -26,14 +26,8 @@ def text_of(name: str) -> str:
     return (STOCK / f"{name}.yaml").read_text(encoding="utf-8")
 
 
-def detector(text: str, scale: str = "n", nc: int = 80, seed: int = 0) -> DetectionModel:
-    """A model with every tensor drawn, running statistics included, so that no two are alike by chance."""
-    torch.manual_seed(seed)
-    model = DetectionModel({**yaml.safe_load(text), "scale": scale}, nc=nc, verbose=False)
-    for tensor in [*model.parameters(), *(b for b in model.buffers() if b.is_floating_point() and b.ndim)]:
-        with torch.no_grad():
-            tensor.add_(torch.rand(tensor.shape) * 0.02)
-    return model.eval()
+def detector(text: str, nc: int = 80, seed: int = 0) -> DetectionModel:
+    return inputs.detector({**yaml.safe_load(text), "scale": "n"}, nc, seed).eval()
 
 
 def with_identity(model: DetectionModel) -> DetectionModel:
@@ -65,15 +59,11 @@ def test_every_tensor_of_the_source_arrives_and_the_rest_of_the_network_computes
 def test_with_other_classes_only_the_classification_branch_stays_behind(family):
     source = detector(text_of(family))
     target = detector(edit.insert_all(text_of(family), ["EMA:8"], ["neck"]), nc=7, seed=1)
-    given = source.state_dict()
     head = len(source.model) - 1
     yolo_attn.transfer(source, target)
+    arrived = target.state_dict().values()
     left = [
-        key
-        for key in given
-        if not any(
-            value.shape == given[key].shape and torch.equal(value, given[key]) for value in target.state_dict().values()
-        )
+        key for key, value in source.state_dict().items() if not any(torch.equal(value, other) for other in arrived)
     ]
     assert left
     assert all(key.startswith(f"model.{head}.") and "cv3" in key for key in left)
@@ -109,11 +99,9 @@ def test_a_row_never_takes_the_weights_of_another_role():
 def attention_pairs(source: list[str], source_at: list[str], target: list[str], target_at: list[str]) -> list[tuple]:
     """(source row, target row) of the attention layers of two yolov5n."""
     text = text_of("v5/yolov5")
-    models = (
-        detector(edit.insert_all(text, source, source_at)),
-        detector(edit.insert_all(text, target, target_at), seed=1),
-    )
-    return [(a, b) for a, b in align(*models) if type(models[0].model[a]) in LAYERS.values()]
+    model = detector(edit.insert_all(text, source, source_at))
+    pairs = align(model, detector(edit.insert_all(text, target, target_at), seed=1))
+    return [(a, b) for a, b in pairs if type(model.model[a]) in LAYERS.values()]
 
 
 def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_place():
@@ -122,8 +110,7 @@ def test_an_attention_layer_takes_the_weights_of_the_same_layer_at_the_same_plac
     target = detector(edit.insert_all(text, ["ECA", "EMA:8"], ["backbone-end", "neck"]), seed=1)
     carried = yolo_attn.transfer(source, target)
     assert [(a, b) for a, b in carried.matched if type(source.model[a]) in LAYERS.values()] == [(9, 10)]
-    for key, value in source.model[9].state_dict().items():
-        torch.testing.assert_close(target.model[10].state_dict()[key], value, rtol=0, atol=0)
+    torch.testing.assert_close(target.model[10].state_dict(), source.model[9].state_dict(), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize(
@@ -150,35 +137,20 @@ def test_attention_on_the_image_itself_pairs_off():
     assert align(detector(base), detector(base, seed=1)) == [(0, 0), (1, 1), (2, 2)]
 
 
-@pytest.mark.parametrize(("source", "target"), [("yolov5", "yolov5"), ("yolov5-ema", "yolov5-ema")])
-def test_models_of_the_same_rows_load_as_ever(source, target, caplog):
-    texts = [
-        text_of("v5/yolov5") if name == "yolov5" else edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["sppf"])
-        for name in (source, target)
-    ]
-    ours, stock = detector(texts[1], seed=1), detector(texts[1], seed=1)
-    given = detector(texts[0])
+@pytest.mark.parametrize("layers", [[], ["EMA:8"]], ids=["yolov5", "yolov5-ema"])
+def test_models_of_the_same_rows_load_as_ever(layers, caplog):
+    text = edit.insert_all(text_of("v5/yolov5"), layers, ["sppf"]) if layers else text_of("v5/yolov5")
+    source, target, stock = detector(text), detector(text, seed=1), detector(text, seed=1)
     with logged(caplog):
-        ours.load(given)
-    type(stock).load.__wrapped__(stock, given)
-    for key, value in stock.state_dict().items():
-        torch.testing.assert_close(ours.state_dict()[key], value, rtol=0, atol=0)
+        target.load(source)
+    type(stock).load.__wrapped__(stock, source)
+    torch.testing.assert_close(target.state_dict(), stock.state_dict(), rtol=0, atol=0)
     assert "Rows:" not in caplog.text
 
 
-@contextmanager
-def logged(caplog):
-    """Lets caplog see Ultralytics' logger, which does not propagate."""
-    logging.getLogger("ultralytics").addHandler(caplog.handler)
-    yield
-    logging.getLogger("ultralytics").removeHandler(caplog.handler)
-
-
 def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
-    source, target = (
-        detector(text_of("v5/yolov5")),
-        detector(edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["backbone-end"]), seed=1),
-    )
+    text = text_of("v5/yolov5")
+    source, target = detector(text), detector(edit.insert_all(text, ["EMA:8"], ["backbone-end"]), seed=1)
     with logged(caplog):
         target.load(source)
     stock, report = [record.message for record in caplog.records]
@@ -187,17 +159,14 @@ def test_the_stock_line_is_followed_by_a_report_of_the_rows(caplog):
 
 
 def test_a_transfer_that_carries_little_warns(caplog):
-    source, target = (
-        detector(text_of("v8/yolov8")),
-        detector(edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1),
-    )
+    source = detector(text_of("v8/yolov8"))
+    target = detector(edit.insert_all(text_of("v5/yolov5"), ["EMA:8"], ["neck"]), seed=1)
     with logged(caplog):
         target.load(source)
-    assert any(
+    doubt = (
         "% of the parameters outside new attention layers were carried: are source and model of one family and scale?"
-        in r.message
-        for r in caplog.records
     )
+    assert doubt in caplog.text
 
 
 def test_a_checkpoint_loads_into_a_yaml_with_a_row_more(tmp_path):

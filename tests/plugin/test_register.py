@@ -30,53 +30,39 @@ def named(name: str) -> type[nn.Module]:
     return type(name, (Scale,), {})
 
 
-@pytest.fixture
-def forget():
-    """Take layers out of the plug-in again after the test."""
-    names = []
-    yield names.append
-    for name in names:
-        LAYERS.pop(name, None)
-        vars(tasks).pop(name, None)
-
-
 def build(row):
     rows = [[-1, 1, "Conv", [64, 3, 2]], row]
     return parse_model({"yaml_file": "my.yaml", "backbone": rows, "head": []}, 3, verbose=False)[0][-1]
 
 
-def test_a_registered_layer_is_a_row(forget):
-    forget("Scale")
-    assert yolo_attn.register(Scale) is Scale
+def test_a_registered_layer_is_a_row(register):
+    assert register(Scale) is Scale
     layer = build([-1, 1, "Scale", [3]])
     assert (type(layer), layer.channels, layer.gain) == (Scale, 64, 3)
 
 
-def test_the_same_class_is_registered_twice_without_harm(forget):
-    forget("Scale")
-    yolo_attn.register(Scale)
-    yolo_attn.register(Scale)
+def test_the_same_class_is_registered_twice_without_harm(register):
+    register(Scale)
+    register(Scale)
     assert LAYERS["Scale"] is tasks.Scale is Scale
 
 
-def test_a_class_that_is_defined_again_replaces_its_former_self(forget):
+def test_a_class_that_is_defined_again_replaces_its_former_self(register):
     # What running a notebook's cell twice does.
-    forget("Mine")
     first, second = named("Mine"), named("Mine")
-    yolo_attn.register(first)
-    yolo_attn.register(second)
+    register(first)
+    register(second)
     assert LAYERS["Mine"] is tasks.Mine is second
     assert type(build([-1, 1, "Mine", []])) is second
 
 
-def test_another_class_of_the_same_name_is_refused(forget):
-    forget("Mine")
+def test_another_class_of_the_same_name_is_refused(register):
     first = named("Mine")
-    yolo_attn.register(first)
+    register(first)
     other = named("Mine")
     other.__module__ = "another.file"
     with pytest.raises(ValueError, match=r"Mine: this is the name of .*\.Mine in yolo_attn; choose another name"):
-        yolo_attn.register(other)
+        register(other)
     assert LAYERS["Mine"] is tasks.Mine is first
 
 

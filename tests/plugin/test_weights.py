@@ -3,13 +3,12 @@
 import copy
 import itertools
 import json
-import logging
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ultralytics import YOLO
 from ultralytics.nn.tasks import BaseModel, DetectionModel
 
 import yolo_attn
+from tests.plugin.inputs import detector, logged
 from tests.stock_loads_worker import built, digest, loaded
 from yolo_attn.model_yaml import edit
 from yolo_attn.plugin import weights
@@ -49,16 +49,6 @@ def stock_load(source: nn.Module, target: nn.Module) -> str:
     return digest(target)
 
 
-def detector(name: str, nc: int = 80, seed: int = 0) -> DetectionModel:
-    torch.manual_seed(seed)
-    model = DetectionModel(name, nc=nc, verbose=False)
-    with torch.no_grad():
-        for value in model.state_dict().values():
-            if value.is_floating_point():
-                value.add_(torch.rand(value.shape) * 0.02)
-    return model
-
-
 def arrived(source: nn.Module, target: nn.Module) -> float:
     """The share of the target's parameters that come from the source, seen by loading numbers that are none."""
     source, target = copy.deepcopy(source), copy.deepcopy(target)
@@ -69,14 +59,6 @@ def arrived(source: nn.Module, target: nn.Module) -> float:
     target.load(source, verbose=False)
     values = torch.cat([value.flatten() for value in target.parameters()])
     return values.isnan().double().mean().item()
-
-
-@contextmanager
-def logged(caplog):
-    """Lets caplog see Ultralytics' logger, which does not propagate."""
-    logging.getLogger("ultralytics").addHandler(caplog.handler)
-    yield
-    logging.getLogger("ultralytics").removeHandler(caplog.handler)
 
 
 # ---- stock models ----
@@ -101,18 +83,13 @@ def test_a_stock_model_loads_a_stock_model_as_without_the_plugin(source, target)
 @pytest.mark.slow
 def test_every_stock_model_loads_every_other_as_without_the_plugin():
     worker, names = ROOT / "tests" / "stock_loads_worker.py", stock_names()
-    with_plugin, without = (
-        json.loads(
-            subprocess.run(
-                [sys.executable, worker, *names],
-                env={**os.environ, "YOLO_ATTN_AUTOLOAD": autoload},
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.splitlines()[-1]
-        )
-        for autoload in ("1", "0")
-    )
+
+    def loads(autoload: str) -> dict:
+        environment = {**os.environ, "YOLO_ATTN_AUTOLOAD": autoload}
+        printed = subprocess.check_output([sys.executable, worker, *names], env=environment, text=True)
+        return json.loads(printed.splitlines()[-1])
+
+    with_plugin, without = loads("1"), loads("0")
     assert (with_plugin.pop("plugin"), without.pop("plugin")) == (True, False)
     assert len(with_plugin) == len(names) ** 2 > 400
     assert {pair: value for pair, value in with_plugin.items() if value != without[pair]} == {}
@@ -134,12 +111,6 @@ def p2_rows_of_the_source(model: nn.Module, source: nn.Module) -> bool:
     """Whether row 8, the last C3 of the backbone, and row 30, which is row 23 of yolov5, came from the source."""
     pairs = [(8, 8), (23, 30)]
     return all(torch.equal(source.model[a].cv3.conv.weight, model.model[b].cv3.conv.weight) for a, b in pairs)
-
-
-def copied_yaml(folder: Path) -> Path:
-    copy = folder / "mine.yaml"
-    copy.write_text(find("yolov5-p2.yaml").read_text(encoding="utf-8"), encoding="utf-8")
-    return copy
 
 
 def test_a_baseline_of_cfg_takes_the_weights_as_its_attention_variants_do():
@@ -170,7 +141,7 @@ def test_a_baseline_of_cfg_is_known_from_its_checkpoint_in_another_folder(tmp_pa
 
 def test_a_copy_of_a_file_of_cfg_is_aligned_and_an_edited_one_is_not(tmp_path):
     source = detector("yolov5n.yaml")
-    mine = copied_yaml(tmp_path)
+    mine = Path(shutil.copy(find("yolov5-p2.yaml"), tmp_path / "mine.yaml"))
     assert p2_rows_of_the_source(copy_loaded(detector(str(mine), seed=1), source), source)
     mine.write_text(mine.read_text().replace("[1024, False]", "[512, False]"))
     edited = detector(str(mine), seed=1)

@@ -8,7 +8,7 @@ import yaml
 from torch import nn
 from ultralytics.nn import tasks
 
-from scripts.reproduce import cards, cards_page
+from scripts.reproduce import cards_page as cards
 from yolo_attn.layers import LAYERS, is_multi_source
 
 PAGE = (Path(__file__).parents[2] / "docs" / "layers.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def test_the_committed_card_of_a_layer_is_current(name):
 
 def test_the_committed_page_has_the_cards_of_these_layers_in_order_and_no_other():
     assert re.findall(r"^## (\w+)$", PAGE, re.MULTILINE) == list(LAYERS)
-    assert cards_page.text() == PAGE
+    assert cards.page() == PAGE
 
 
 def test_a_docstring_is_taken_apart():

@@ -1,4 +1,4 @@
-"""What the published times rest on."""
+"""The timer and the forms that the published times rest on."""
 
 import pytest
 import torch

@@ -180,8 +180,8 @@ from yolo_attn.visdrone.prepare import prepare
 
 def progress(tasks, title):
     for task in tasks:
-        print(title, flush=True)
         yield task
+        print(title, flush=True)  # when the task is done
 
 prepare(sys.argv[1], ["val"], progress)
 """

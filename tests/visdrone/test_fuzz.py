@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from yolo_attn.visdrone.annotations import read
-from yolo_attn.visdrone.evaluation.official import evaluate_submission
+from yolo_attn.visdrone.evaluation.evaluate import evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.label_files import LabelWriter
 
@@ -53,11 +53,11 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 @pytest.mark.parametrize("files", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_annotation_files_give_labels_or_a_sentence_with_file_and_line(tmp_path, files):
-    for part in ("images", "annotations", "labels"):
+    for part in ("images", "annotations", "labels.partial"):
         (tmp_path / part).mkdir()
     Image.new("RGB", (100, 50)).save(tmp_path / "images" / "a.jpg")
     path = tmp_path / "annotations" / "a.txt"
-    writer = LabelWriter(folder=tmp_path, labels=tmp_path / "labels", fresh=True, digests={}, overwrite=False)
+    writer = LabelWriter(folder=tmp_path, first=True, digests={}, overwrite=False)
     rng = np.random.default_rng(files)
     outcomes = {"labels": 0, "refused": 0}
     for _ in range(files):

@@ -314,6 +314,6 @@ def test_ultralytics_says_where_to_get_the_zips_when_they_are_missing(datasets):
 
 def test_the_data_yaml_is_found_from_any_folder_and_leaves_the_stock_name_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    ours = ultralytics_data.check_file("data/VisDrone.yaml")
-    assert Path(ours).resolve() == ROOT / "data" / "VisDrone.yaml"
+    path = ultralytics_data.check_file("data/VisDrone.yaml")
+    assert Path(path).resolve() == ROOT / "data" / "VisDrone.yaml"
     assert Path(ultralytics_data.check_file("VisDrone.yaml")).parent.name == "datasets"

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,62 +11,23 @@ import torch
 import ultralytics
 from matplotlib.figure import Figure
 
-from yolo_attn.analysis.gate_statistics import BINS_PER_UNIT, HIGHEST_BIN, ChannelGates, StageGates
+from yolo_attn.analysis.gate_statistics import BINS_PER_UNIT, HIGHEST_BIN, ChannelGates
 from yolo_attn.storage import atomic_write
 
 
-@dataclass(frozen=True)
-class GateResult:
-    """The gates of one classifier by stage, and what was measured.
-
-    Attributes:
-        model, data: Paths of the checkpoint and of the images.
-        imgsz: Side of an image in pixels.
-        images: Number of images.
-        torch, ultralytics: Versions.
-        bin_width: Width of a bin of the histograms.
-        stages: Stages by falling size.
-        left_out: {path: why a layer has no gates}.
-    """
-
-    model: str
-    data: str
-    imgsz: int
-    images: int
-    torch: str
-    ultralytics: str
-    bin_width: float
-    stages: tuple[StageGates, ...]
-    left_out: dict[str, str]
-
-    def to_json(self) -> str:
-        """The result as indented JSON, null for a number that does not exist."""
-        values = asdict(self)
-        values["stages"] = [{key: _or_none(value) for key, value in stage.items()} for stage in values["stages"]]
-        return json.dumps(values, indent=1, allow_nan=False) + "\n"
-
-
 def write(out: Path, model: Path, data: Path, imgsz: int, gates: ChannelGates) -> None:
-    """Write gates.json, gates.csv and gates.png.
+    """Write gates.json, gates.csv and gates.png into `out`, which is made if it is not there.
 
-    Args:
-        out: Folder for the files; made if it is not there.
-        model, data, imgsz: What was measured.
-        gates: The gates.
+    gates.json has the stages by falling size, with null for a number that does not exist, and under `left_out` why a layer has no
+    gates.
     """
     out.mkdir(parents=True, exist_ok=True)
-    result = GateResult(
-        model=str(model),
-        data=str(data),
-        imgsz=imgsz,
-        images=gates.images,
-        torch=torch.__version__,
-        ultralytics=ultralytics.__version__,
-        bin_width=1 / BINS_PER_UNIT,
-        stages=gates.stages,
-        left_out=dict(gates.left_out),
-    )
-    atomic_write(out / "gates.json", result.to_json())
+    stages = [{key: _or_none(value) for key, value in vars(stage).items()} for stage in gates.stages]
+    measured = {"model": str(model), "data": str(data), "imgsz": imgsz, "images": gates.images}
+    versions = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
+    result = {"bin_width": 1 / BINS_PER_UNIT, "stages": stages, "left_out": gates.left_out}
+    text = json.dumps({**measured, **versions, **result}, indent=1, allow_nan=False)
+    atomic_write(out / "gates.json", f"{text}\n")
     atomic_write(out / "gates.csv", comma_separated(gates))
     png = io.BytesIO()
     plot(gates, model.name).savefig(png, dpi=150)
@@ -100,12 +60,10 @@ def plot(gates: ChannelGates, title: str) -> Figure:
         axes.axvline(stage.mean, color="#d55e00", linewidth=1.2)
         outside = stage.below + stage.above
         height, width = stage.size
-        axes.set_title(
-            f"{height} x {width}: layers {len(stage.layers)}, channels {stage.channels:,}, mean {stage.mean:.3f}"
-            + (f", {outside:,} outside of 0 to {HIGHEST_BIN}" if outside else ""),
-            loc="left",
-            fontsize=9,
-        )
+        caption = f"{height} x {width}: layers {len(stage.layers)}, channels {stage.channels:,}, mean {stage.mean:.3f}"
+        if outside:
+            caption += f", {outside:,} outside of 0 to {HIGHEST_BIN}"
+        axes.set_title(caption, loc="left", fontsize=9)
         axes.set(ylabel="%", xlim=((first - 2) / BINS_PER_UNIT, (last + 2) / BINS_PER_UNIT))
         axes.spines[["top", "right"]].set_visible(False)
     rows[-1].set_xlabel("gate of a channel in an image")

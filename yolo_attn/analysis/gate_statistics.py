@@ -9,33 +9,49 @@ BINS_PER_UNIT, HIGHEST_BIN = 50, 2  # bins of 1 / 50 from 0 to 2; gates outside 
 BINS = BINS_PER_UNIT * HIGHEST_BIN
 
 
-@dataclass(frozen=True)
 class LayerGates:
-    """The gates of one layer.
+    """The gates of one layer, as sums over the images, so that memory does not grow with their number.
 
     Attributes:
-        layer: Its path in the network.
-        kind: Its name in LAYERS.
+        layer: Path of the layer in the network.
+        kind: Name of the layer in LAYERS.
         size: Height and width of its feature map.
-        images: For each channel, in how many images it has a gate.
-        mean: For each channel, over these images; NaN where there is none.
-        deviation: For each channel, the standard deviation (n) over these images; NaN where there is none.
+        images: For each channel, the number of images in which it has a gate.
         lowest, highest: Over images and channels; NaN where there is no gate.
-        counts: Gates by bin.
-        below, above: Gates under 0 and from HIGHEST_BIN on.
+        counts: Gates under 0, gates by bin, and gates from HIGHEST_BIN on.
     """
 
-    layer: str
-    kind: str
-    size: tuple[int, int]
-    images: np.ndarray
-    mean: np.ndarray
-    deviation: np.ndarray
-    lowest: float
-    highest: float
-    counts: np.ndarray
-    below: int
-    above: int
+    def __init__(self, layer: str, kind: str):
+        self.layer, self.kind, self.size = layer, kind, (0, 0)
+        self.images = np.zeros(1, int)  # for each channel from the first batch on, as the sums are
+        self._total = self._squares = np.zeros(1)
+        self.lowest = self.highest = float("nan")
+        self.counts = np.zeros(BINS + 2, int)
+
+    def add(self, gates: np.ndarray, size: tuple[int, int]) -> None:
+        """Count the gates (B, C) of a batch, NaN where a channel has none, on feature maps of `size`."""
+        present = ~np.isnan(gates)
+        values = gates[present]
+        self.size = size
+        self.images = self.images + present.sum(0)
+        self._total = self._total + np.where(present, gates, 0).sum(0)
+        self._squares = self._squares + np.where(present, gates**2, 0).sum(0)
+        self.lowest = float(np.fmin.reduce(values, initial=self.lowest))
+        self.highest = float(np.fmax.reduce(values, initial=self.highest))
+        bins = np.floor(values * BINS_PER_UNIT).clip(-1, BINS).astype(int) + 1
+        self.counts += np.bincount(bins, minlength=len(self.counts))
+
+    @property
+    def mean(self) -> np.ndarray:
+        """For each channel, the mean over the images in which it has a gate; NaN where there is none."""
+        with np.errstate(invalid="ignore"):  # 0 / 0
+            return self._total / self.images
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """For each channel, the standard deviation (n) over these images; NaN where there is none."""
+        with np.errstate(invalid="ignore"):
+            return np.sqrt(np.maximum(self._squares / self.images - self.mean**2, 0))
 
 
 @dataclass(frozen=True)
@@ -49,7 +65,8 @@ class StageGates:
         gates: Number of gates.
         without_gate: Number of channels in images that have none, being 0.
         mean, deviation, lowest, highest: Over all gates; NaN without one.
-        counts, below, above: As in LayerGates.
+        counts: Gates by bin.
+        below, above: Gates under 0 and from HIGHEST_BIN on.
     """
 
     size: tuple[int, int]
@@ -72,8 +89,8 @@ class ChannelGates:
 
     Attributes:
         images: Number of images.
-        layers: In the order of the network.
-        stages: By falling size.
+        layers: The layers in the order of the network.
+        stages: The stages by falling size.
         left_out: {path: why a layer has no gates}.
     """
 
@@ -84,12 +101,7 @@ class ChannelGates:
 
 
 def stage(images: int, layers: Sequence[LayerGates]) -> StageGates:
-    """Layers on feature maps of one size -> their gates together.
-
-    Args:
-        images: Number of images that were measured.
-        layers: The layers.
-    """
+    """Number of images, and layers on feature maps of one size -> their gates together."""
     number = np.concatenate([layer.images for layer in layers])
     present = number > 0
     means = np.concatenate([layer.mean for layer in layers])[present]
@@ -99,6 +111,7 @@ def stage(images: int, layers: Sequence[LayerGates]) -> StageGates:
         mean = float(np.average(means, weights=number[present]))
         deviation = float(np.average(deviations**2 + (means - mean) ** 2, weights=number[present]) ** 0.5)
     gates = int(number.sum())
+    below, *counts, above = np.sum([layer.counts for layer in layers], axis=0).tolist()
     return StageGates(
         size=layers[0].size,
         layers=tuple(layer.layer for layer in layers),
@@ -109,7 +122,7 @@ def stage(images: int, layers: Sequence[LayerGates]) -> StageGates:
         deviation=deviation,
         lowest=float(np.fmin.reduce([layer.lowest for layer in layers])),
         highest=float(np.fmax.reduce([layer.highest for layer in layers])),
-        counts=tuple(np.sum([layer.counts for layer in layers], axis=0).tolist()),
-        below=sum(layer.below for layer in layers),
-        above=sum(layer.above for layer in layers),
+        counts=tuple(counts),
+        below=below,
+        above=above,
     )

@@ -1,4 +1,4 @@
-"""How well a trained classifier recognises rotated images: EMCA's Table 9 for any Ultralytics classifier."""
+"""Accuracy of a trained classifier on rotated images: EMCA's Table 9 for any Ultralytics classifier."""
 
 from __future__ import annotations
 
@@ -21,11 +21,9 @@ TOP = 5
 
 @dataclass(frozen=True)
 class RotationAccuracy:
-    """Accuracy at one angle.
+    """Accuracy at one angle, in degrees clockwise.
 
     Attributes:
-        angle: Degrees by which the images were rotated, clockwise.
-        images: Number of images.
         top1: Percent of the images whose class has the highest score.
         top5: Percent of the images whose class is among the five highest scores; None with five classes or fewer.
     """
@@ -34,29 +32,6 @@ class RotationAccuracy:
     images: int
     top1: float
     top5: float | None
-
-
-@dataclass(frozen=True)
-class RotationResult:
-    """Accuracy of one classifier at each of ANGLES, and what was measured.
-
-    Attributes:
-        model, data: Paths of the checkpoint and of the images.
-        imgsz: Side of an image in pixels.
-        torch, ultralytics: Versions.
-        rotations: The accuracies.
-    """
-
-    model: str
-    data: str
-    imgsz: int
-    torch: str
-    ultralytics: str
-    rotations: tuple[RotationAccuracy, ...]
-
-    def to_json(self) -> str:
-        """The result as indented JSON."""
-        return json.dumps(asdict(self), indent=1) + "\n"
 
 
 def rotated(images: torch.Tensor, angle: int) -> torch.Tensor:
@@ -98,25 +73,13 @@ def accuracies(
 
 
 def write(out: Path, model: Path, data: Path, imgsz: int, measured: Sequence[RotationAccuracy]) -> None:
-    """Write rotation.json, rotation.csv and rotation.png.
-
-    Args:
-        out: Folder for the files; made if it is not there.
-        model, data, imgsz: What was measured.
-        measured: The accuracies.
-    """
+    """Write rotation.json, rotation.csv and rotation.png into `out`, which is made if it is not there."""
     out.mkdir(parents=True, exist_ok=True)
-    result = RotationResult(
-        model=str(model),
-        data=str(data),
-        imgsz=imgsz,
-        torch=torch.__version__,
-        ultralytics=ultralytics.__version__,
-        rotations=tuple(measured),
-    )
-    atomic_write(out / "rotation.json", result.to_json())
-    text, png = io.StringIO(), io.BytesIO()
     rows = [asdict(accuracy) for accuracy in measured]
+    versions = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
+    result = {"model": str(model), "data": str(data), "imgsz": imgsz, **versions, "rotations": rows}
+    atomic_write(out / "rotation.json", json.dumps(result, indent=1) + "\n")
+    text, png = io.StringIO(), io.BytesIO()
     table = csv.DictWriter(text, rows[0], lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
@@ -129,12 +92,11 @@ def plot(measured: Sequence[RotationAccuracy], title: str) -> Figure:
     """Draw a bar for the top-1 accuracy at each angle, and beside it one for top-5 where there is one."""
     figure = Figure(figsize=(5.5, 3.6), layout="constrained")
     axes = figure.subplots()
-    kinds = {"top1": ("top-1", "#0072b2"), "top5": ("top-5", "#a6cee3")}
-    shown = [kind for kind in kinds if getattr(measured[0], kind) is not None]
-    for index, kind in enumerate(shown):
-        label, colour = kinds[kind]
-        positions = [position + (index - (len(shown) - 1) / 2) * 0.4 for position in range(len(measured))]
-        values = [getattr(accuracy, kind) for accuracy in measured]
+    bars = [("top-1", "#0072b2", [accuracy.top1 for accuracy in measured])]
+    if top5 := [accuracy.top5 for accuracy in measured if accuracy.top5 is not None]:
+        bars.append(("top-5", "#a6cee3", top5))
+    for index, (label, colour, values) in enumerate(bars):
+        positions = [position + (index - (len(bars) - 1) / 2) * 0.4 for position in range(len(measured))]
         axes.bar_label(axes.bar(positions, values, 0.38, label=label, color=colour), fmt="%.1f", fontsize=8)
     axes.set_xticks(range(len(measured)), [f"{accuracy.angle}°" for accuracy in measured])
     axes.set(xlabel="rotation, clockwise", ylabel="accuracy, %", ylim=(0, 105))

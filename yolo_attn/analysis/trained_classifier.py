@@ -60,12 +60,8 @@ class TrainedClassifier:
         if model.task != "classify":
             raise ValueError(f"{file}: is a model for {model.task}; give one for classify, of `yolo classify train`")
         network = model.model.float().eval().to(select_device(device or "", verbose=False))
-        names = check_class_names(model.names)
-        return cls(
-            network=network,
-            names=tuple(names[index] for index in sorted(names)),
-            imgsz=imgsz or model.overrides.get("imgsz", 224),
-        )
+        names = tuple(name for _, name in sorted(check_class_names(model.names).items()))
+        return cls(network=network, names=names, imgsz=imgsz or model.overrides.get("imgsz", 224))
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor) -> torch.Tensor:
@@ -83,7 +79,6 @@ class ClassFolders(ClassificationDataset):
     Args:
         folder: Folder of the class folders, or of a data set whose `val`, `validation`, `valid` or `test` has them.
         names: Class names of the model.
-        imgsz: Side of an image in pixels.
 
     Raises:
         FileNotFoundError: There is no image in a class folder.
@@ -105,8 +100,8 @@ class ClassFolders(ClassificationDataset):
         if unknown:
             known = ", ".join(index_of)[:200]
             raise ValueError(f"{folder}: the model knows no class {', '.join(unknown)[:200]}; its classes are {known}")
-        rows = zip(self.samples, folders, strict=True)
-        self.samples = [[file, index_of[class_of[name]], *rest] for (file, _, *rest), name in rows]
+        for sample, name in zip(self.samples, folders, strict=True):
+            sample[1] = index_of[class_of[name]]
 
     def verify_images(self) -> list[list[Any]]:
         """Check that every image can be read; Ultralytics calls this at the start.

@@ -17,16 +17,15 @@ from yolo_attn.plugin import parse_model
 
 IMAGE_SIZE = 256  # any multiple of the largest stride in use
 TEXT_FEATURES = (80, 512)  # classes and width of YOLO-World's text features
-MOST_MODULES = 50_000  # stock models have up to 2,000
+MOST_MODULES = 10_000  # stock models have up to 2,000
 
 
 def build_errors(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
     """What only shows in building, or in a forward pass, each with the scales at which it shows."""
     scales = model.get("scales") or {"": None}
     if not isinstance(scales, dict):
-        yield Finding(
-            "error", None, "scales is no table; write a line `n: [depth, width, max_channels]` for each scale"
-        )
+        rule = "write a line `n: [depth, width, max_channels]` for each scale"
+        yield Finding("error", None, f"scales is no table; {rule}")
         return
     failures: dict[tuple[int | None, str], list[str]] = {}
     for scale in scales:
@@ -38,17 +37,18 @@ def build_errors(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
 
 def _failures(model: Mapping, rows: Sequence[Row], scale: str) -> list[tuple[int | None, str]]:
     """(row, message) of each failure at one scale."""
-    depth = (model.get("scales") or {}).get(scale) or [model.get("depth_multiple", 1)]
+    channels = model.get("channels", 3)
     try:
-        if max(row.repeats for row in rows) * depth[0] > MOST_REPEATS:
+        depth, *_ = (model.get("scales") or {}).get(scale) or [model.get("depth_multiple", 1)]
+        if max(row.repeats for row in rows) * depth > MOST_REPEATS:
             return [(None, f"a row is repeated more than {MOST_REPEATS} times")]
         with torch.device("meta"), _bounded():
-            layers, _ = parse_model(_without_downloads(model, scale), model.get("channels", 3), verbose=False)
-            return list(_shape_errors(layers, rows, model.get("channels", 3)))
+            layers, _ = parse_model(_without_downloads(model, scale), channels, verbose=False)
+            return list(_shape_errors(layers, rows, channels))
     except Exception as error:  # stock modules raise anything on arguments that do not suit them
-        place = re.match(r"model, row (\d+) (?:`.*?`: )?", str(error).strip())
-        message = str(error).strip()[place.end() if place else 0 :]
-        return [(int(place[1]) if place else None, f"does not build: {_first_line(message) or type(error).__name__}")]
+        message = _first_line(error)
+        place = re.match(r"model, row (\d+) (?:`.*?`: )?", message)
+        return [(int(place[1]) if place else None, f"does not build: {message[place.end() if place else 0 :]}")]
 
 
 @contextmanager
@@ -98,9 +98,9 @@ def _shape_errors(layers: nn.Sequential, rows: Sequence[Row], channels: int) -> 
                 # As in YOLO-World's forward pass: these two read text features beside their rows.
                 outputs.append(layer(given, text) if row.module in ("C2fAttn", "ImagePoolingAttn") else layer(given))
         except Exception as error:  # as in `_failures`
-            yield row.index, f"{row.module} does not run: {_first_line(error) or type(error).__name__}"
+            yield row.index, f"{row.module} does not run: {_first_line(error)}"
             return
 
 
-def _first_line(error: object) -> str:
-    return next(iter(str(error).strip().splitlines()), "")
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

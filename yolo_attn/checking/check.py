@@ -1,24 +1,61 @@
 """Check a model YAML. The file may come from a stranger: nothing in it is executed."""
 
+from collections.abc import Iterator, Sequence
+
 from yolo_attn.checking.build import build_errors
 from yolo_attn.checking.finding import Finding
 from yolo_attn.checking.permitted import forbidden
-from yolo_attn.checking.wiring import doubtful_comments, unread_outputs, wrong_references
-from yolo_attn.model_yaml import document, rows
+from yolo_attn.layers import LAYERS
+from yolo_attn.model_yaml import document
+from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
+
+TEXT_MODULES = ("ImagePoolingAttn",)  # they change YOLO-World's text features, which no row names as its source
 
 
 def check(text: str) -> list[Finding]:
     """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last."""
     try:
-        parsed, model = rows.parse(text), document.load(text)[0]
+        rows, model = parse(text), document.load(text)[0]
     except ValueError as error:
         return [Finding("error", None, str(error))]
-    fatal = [*forbidden(model, parsed), *wrong_references(parsed)]
-    if fatal:  # with these wrong nothing further can be said, and nothing may be built
-        return sorted(fatal, key=_row)
-    findings = [*unread_outputs(parsed), *doubtful_comments(parsed)]
-    return [*sorted(findings, key=_row), *build_errors(model, parsed)]
+    fatal = [*forbidden(model, rows), *_wrong_references(rows)]
+    findings = fatal or [*_unread_outputs(rows), *_doubtful_comments(rows)]
+    findings.sort(key=lambda finding: -1 if finding.row is None else finding.row)
+    # With fatal errors nothing further can be said, and nothing may be built.
+    return findings if fatal else [*findings, *build_errors(model, rows)]
 
 
-def _row(finding: Finding) -> int:
-    return -1 if finding.row is None else finding.row
+def _wrong_references(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Sources that are not a row before the one that reads them."""
+    for row, entry in wrong_sources(rows):
+        yield Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
+
+
+def _unread_outputs(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Rows whose output does not reach the head, and rows that read past an attention layer."""
+    head = rows[-1]
+    consumers = {row.index: [other for other in rows if row.index in other.sources] for row in rows}
+    reaching = {head.index, *(row.index for row in rows if row.module in TEXT_MODULES)}
+    for row in reversed(rows):
+        if any(consumer.index in reaching for consumer in consumers[row.index]):
+            reaching.add(row.index)
+    for row in rows:
+        is_attention = row.module in LAYERS
+        if row.index not in reaching:
+            level = "error" if is_attention else "warning"
+            ending = "its output never reaches the head" if consumers[row.index] else "nothing reads it"
+            yield Finding(level, row.index, f"{row.module} is without effect: {ending}")
+        elif is_attention:
+            source = row.sources[0]
+            for consumer in consumers.get(source, ()):
+                if consumer.index > row.index and consumer.module not in LAYERS:
+                    level = "error" if consumer is head else "warning"
+                    message = f"{consumer.module} reads row {source} past {row.module}, which is row {row.index}"
+                    yield Finding(level, consumer.index, message)
+
+
+def _doubtful_comments(rows: Sequence[Row]) -> Iterator[Finding]:
+    """Comments that number their row otherwise than it is."""
+    for row in rows:
+        if row.comment_number not in (None, row.index):
+            yield Finding("warning", row.index, f"its comment says row {row.comment_number}")

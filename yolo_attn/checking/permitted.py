@@ -4,7 +4,7 @@ A file from a stranger must not get that far: only classes of layers are built, 
 """
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torchvision
 from torch import nn
@@ -19,31 +19,20 @@ from yolo_attn.networks import ROW_NAMES
 HOMES = ("ultralytics.nn.modules.", "torch.nn.", "torchvision.ops.")
 LARGEST_NUMBER = 100_000  # of channels, classes, repeats; what is far above never ends building
 MOST_REPEATS = 1_000
+NO_LITERAL = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)  # what `ast.literal_eval` raises
 
 
 def forbidden(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
     """What the checker refuses to build, found without calling anything that the file names."""
-    if (activation := model.get("activation")) and not is_activation(activation):
+    if (activation := model.get("activation")) and not _is_activation(activation):
         rule = "write a class of torch.nn with plain arguments, such as nn.ReLU() or nn.LeakyReLU(0.1)"
         yield Finding("error", None, f"activation {str(activation)[:60]!r} is not evaluated; {rule}")
     for row in rows:
-        if message := _forbidden_name(row.module):
+        if message := _forbidden_name(row.module) or _forbidden_size(row):
             yield Finding("error", row.index, message)
-        elif row.repeats > MOST_REPEATS:
-            yield Finding(
-                "error", row.index, f"{row.module} is repeated {row.repeats} times; at most {MOST_REPEATS} are"
-            )
-        elif row.module == "TorchVision" and not _is_torchvision_model(row.args):
-            yield Finding("error", row.index, "TorchVision names no model of torchvision; write one such as resnet18")
-        elif large := [number for number in _numbers(row.args) if not abs(number) <= LARGEST_NUMBER]:
-            yield Finding(
-                "error",
-                row.index,
-                f"{row.module} has an argument {str(large[0])[:20]}; at most {LARGEST_NUMBER} is built",
-            )
 
 
-def is_activation(value: object) -> bool:
+def _is_activation(value: object) -> bool:
     """Whether a text is `nn.X(...)` or `torch.nn.X(...)`, X a class of layers, with literals as arguments."""
     try:
         call = ast.parse(value.strip(), mode="eval").body if isinstance(value, str) else None
@@ -52,7 +41,7 @@ def is_activation(value: object) -> bool:
         for argument in [*call.args, *(keyword.value for keyword in call.keywords)]:
             ast.literal_eval(argument)
         home, _, name = ast.unparse(call.func).rpartition(".")
-    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+    except NO_LITERAL:
         return False
     return home in ("nn", "torch.nn") and _is_layer(getattr(nn, name, None))
 
@@ -74,28 +63,34 @@ def _forbidden_name(name: str) -> str:
     return ""
 
 
+def _forbidden_size(row: Row) -> str:
+    """Why a row would never end building, or would build what is no network; empty if it may be built."""
+    if row.repeats > MOST_REPEATS:
+        return f"{row.module} is repeated {row.repeats} times; at most {MOST_REPEATS} are"
+    if row.module == "TorchVision" and not (len(row.args) > 1 and row.args[1] in torchvision.models.list_models()):
+        return "TorchVision names no model of torchvision; write one such as resnet18"
+    for number in _numbers(row.args):
+        if not abs(number) <= LARGEST_NUMBER:  # so that nan is refused
+            return f"{row.module} has an argument {str(number)[:20]}; at most {LARGEST_NUMBER} is built"
+    return ""
+
+
 def _is_layer(value: object) -> bool:
-    """Not every module is one: those of ultralytics.nn.tasks are whole models, which read further files."""
+    """Whether a value is a class of layers. Those of ultralytics.nn.tasks are whole models, which read further files."""
     if not (isinstance(value, type) and issubclass(value, nn.Module)):
         return False
     return value.__module__.startswith(HOMES) or value in LAYERS.values()
 
 
-def _is_torchvision_model(args: Sequence) -> bool:
-    return len(args) > 1 and args[1] in torchvision.models.list_models()
-
-
-def _numbers(values: Iterable) -> Iterator[float]:
+def _numbers(value: object) -> Iterator[float]:
     """Every number in the arguments of a row, also within lists and as text, which the parser reads as Python."""
-    for value in values:
-        if isinstance(value, list | tuple | set | dict):
-            yield from _numbers(value)
-            continue
+    if isinstance(value, str):
         try:
-            number = ast.literal_eval(value) if isinstance(value, str) else value
-        except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
-            continue
-        if isinstance(number, list | tuple | set | dict):
-            yield from _numbers(number)
-        elif isinstance(number, int | float):
-            yield number
+            value = ast.literal_eval(value)
+        except NO_LITERAL:
+            return
+    if isinstance(value, list | tuple | set | dict):
+        for entry in value:
+            yield from _numbers(entry)
+    elif isinstance(value, int | float):
+        yield value

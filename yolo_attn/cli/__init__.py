@@ -7,6 +7,7 @@ import csv
 import pickle
 import zipfile
 import zlib
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -15,39 +16,20 @@ import yolo_attn
 from yolo_attn.cli import analysis, bench, export, models, predict, quantize, visdrone
 
 # What a user's file, folder or argument can cause; anything else is a mistake of this package and shows its traceback.
-CAUSED_BY_USERS = (
-    OSError,
-    ValueError,
-    ImportError,
-    csv.Error,
-    pickle.UnpicklingError,
-    zipfile.BadZipFile,
-    zlib.error,
-)
-MODEL_FILES, RESULTS, BEHAVIOUR, DATA, SHIPPING = (
-    "Model files",
-    "Did it help?",
-    "What does it do?",
-    "Data",
-    "Ship it",
-)
-VERBS = (  # in the order of the help
-    (MODEL_FILES, models.insert),
-    (MODEL_FILES, models.strip),
-    (MODEL_FILES, models.check),
-    (RESULTS, bench.bench),
-    (BEHAVIOUR, analysis.gates),
-    (BEHAVIOUR, analysis.rotation),
-    (DATA, visdrone.demo),
-    (SHIPPING, export.export),
-    (SHIPPING, quantize.quantize),
-    (SHIPPING, predict.predict),
-)
+CAUSED_BY_USERS = (OSError, ValueError, ImportError, csv.Error, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
+VERBS: dict[str, list[Callable]] = {  # by panel of the help
+    "Model files": [models.insert, models.strip, models.check],
+    "Did it help?": [bench.bench],
+    "What does it do?": [analysis.gates, analysis.rotation],
+    "Data": [visdrone.demo],
+    "Ship it": [export.export, quantize.quantize, predict.predict],
+}
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
-for panel, verb in VERBS:
-    app.command(rich_help_panel=panel)(verb)
-app.add_typer(visdrone.app, name="visdrone", rich_help_panel=DATA)
+for panel, verbs in VERBS.items():
+    for verb in verbs:
+        app.command(rich_help_panel=panel)(verb)
+app.add_typer(visdrone.app, name="visdrone", rich_help_panel="Data")
 
 
 def _print_version(asked: bool) -> None:

@@ -1,4 +1,4 @@
-"""`yolo-attn gates` and `yolo-attn rotation`: what a trained classifier does."""
+"""`yolo-attn gates` and `yolo-attn rotation`: the behaviour of a trained classifier."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,7 +30,7 @@ def gates(
     workers: Workers = 0,
     device: Device = None,
 ) -> None:
-    """Measure by what each attention layer of a classifier multiplies the channels, stage by stage.
+    """Measure how strongly each attention layer of a classifier scales its channels, stage by stage.
 
     Example: yolo-attn gates --model runs/classify/train/weights/best.pt --data images
     """
@@ -40,14 +40,13 @@ def gates(
     measured = channel_gates.measure(classifier, batches)
     out = out or model.with_name(f"{model.stem}-gates")
     gate_report.write(out, model, data, classifier.imgsz, measured)
-    headings = ("layers", "channels", "mean", "deviation", "lowest", "highest", "without gate")
-    table = Table("feature map", *headings, title=Text(f"{model}: channel gates, {measured.images:,} images"))
+    headings = ["feature map", "layers", "channels", "mean", "deviation", "lowest", "highest", "without gate"]
+    rows = []
     for stage in measured.stages:
-        numbers = (f"{value:.3f}" for value in (stage.mean, stage.deviation, stage.lowest, stage.highest))
-        height, width = stage.size
-        counts = (f"{len(stage.layers):,}", f"{stage.channels:,}")
-        table.add_row(f"{height} x {width}", *counts, *numbers, f"{stage.without_gate:,}")
-    _print(table)
+        place = ["{} x {}".format(*stage.size), f"{len(stage.layers):,}", f"{stage.channels:,}"]
+        numbers = [f"{value:.3f}" for value in (stage.mean, stage.deviation, stage.lowest, stage.highest)]
+        rows.append([*place, *numbers, f"{stage.without_gate:,}"])
+    _print(f"{model}: channel gates, {measured.images:,} images", headings, rows)
     for path, reason in measured.left_out.items():
         typer.echo(f"{path}: left out, it {reason}")
     typer.echo(f"{out}: gates.json, gates.csv, gates.png")
@@ -73,12 +72,11 @@ def rotation(
     out = out or model.with_name(f"{model.stem}-rotation")
     analysis.write(out, model, data, classifier.imgsz, measured)
     upright = measured[0]
-    title = Text(f"{model}: {upright.images:,} images")
-    table = Table("clockwise", "top-1 %", "less upright", "top-5 %", title=title)
+    rows = []
     for accuracy in measured:
         top5 = "-" if accuracy.top5 is None else f"{accuracy.top5:.2f}"
-        table.add_row(f"{accuracy.angle}°", f"{accuracy.top1:.2f}", f"{accuracy.top1 - upright.top1:+.2f}", top5)
-    _print(table)
+        rows.append([f"{accuracy.angle}°", f"{accuracy.top1:.2f}", f"{accuracy.top1 - upright.top1:+.2f}", top5])
+    _print(f"{model}: {upright.images:,} images", ["clockwise", "top-1 %", "less upright", "top-5 %"], rows)
     typer.echo(f"{out}: rotation.json, rotation.csv, rotation.png")
 
 
@@ -94,8 +92,10 @@ def _opened(
     return classifier, TQDM(loader(classifier, data, batch, workers), desc=title)
 
 
-def _print(table: Table) -> None:
-    table.title_justify = "left"
-    for column in table.columns[1:]:
-        column.justify = "right"
+def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
+    table = Table(title=Text(title), title_justify="left")
+    for index, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if index else "left")
+    for row in rows:
+        table.add_row(*row)
     Console().print(table)

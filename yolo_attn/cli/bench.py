@@ -1,4 +1,4 @@
-"""`yolo-attn bench`: models against each other, over seeds."""
+"""`yolo-attn bench`: compare models over seeds."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +16,9 @@ def bench(
     ],
     data: Annotated[str, typer.Option(help="Data YAML: a path, or a name as Ultralytics knows it.")],
     epochs: Annotated[int, typer.Option(min=1, help="Epochs of each training.")],
-    out: Annotated[Path, typer.Option(help="Folder for the results. Run again with it to do what is missing.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the results. Run again with the same folder to finish missing runs.")
+    ],
     seeds: Annotated[
         list[str], typer.Option(metavar="0,1,2", help="Seeds, separated by commas; each model is trained with each.")
     ] = ["0"],  # noqa: B006  typer copies it
@@ -29,7 +31,7 @@ def bench(
     ] = False,
     training: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[KEY=VALUE]...", help="Arguments of Ultralytics' training, such as imgsz=640."),
+        typer.Argument(metavar="KEY=VALUE", help="Arguments of Ultralytics' training, such as imgsz=640."),
     ] = None,
 ) -> None:
     """Train every model with every seed, score each run, and write tables and plots.
@@ -59,7 +61,7 @@ def listed(options: Sequence[str]) -> list[str]:
 
 
 def seed_numbers(words: Sequence[str]) -> list[int]:
-    """Seeds as they were typed -> numbers; ValueError names what is no number."""
+    """Seeds as they were typed -> numbers; ValueError for a word that is no number."""
     for word in words:
         if not word.isdecimal():
             raise ValueError(f"bench: --seeds takes whole numbers separated by commas, such as 0,1,2, and not {word!r}")
@@ -67,7 +69,7 @@ def seed_numbers(words: Sequence[str]) -> list[int]:
 
 
 def key_values(words: Sequence[str]) -> dict[str, Any]:
-    """Words such as imgsz=640 -> {"imgsz": 640}; ValueError names what is no such word, and a key that is given twice."""
+    """Words such as imgsz=640 -> {"imgsz": 640}; ValueError for a word of another form, and for a key that is given twice."""
     from ultralytics.cfg import smart_value
 
     values: dict[str, Any] = {}

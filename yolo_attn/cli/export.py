@@ -19,17 +19,17 @@ def export(
     ] = None,
     imgsz: Annotated[
         str | None,
-        typer.Option(help="Pixels of height and width, one number or two such as 384,640. By default the model's."),
+        typer.Option(help="Pixels: one number, or height,width such as 384,640. By default the model's."),
     ] = None,
     dynamic: Annotated[
         bool, typer.Option("--dynamic", help="Let the file take any height, width and number of images.")
     ] = False,
-    batch: Annotated[int, typer.Option(help="Images in one run of the file.")] = 1,
+    batch: Annotated[int, typer.Option(help="Batch size that the file is exported with.")] = 1,
     half: Annotated[bool, typer.Option("--half", help="Store weights in half precision.")] = False,
     simplify: Annotated[bool, typer.Option("--simplify/--no-simplify", help="Simplify the ONNX graph.")] = True,
     opset: Annotated[int | None, typer.Option(help="ONNX operator set. By default Ultralytics' choice.")] = None,
 ) -> None:
-    """Export a model, compare the file with the model, and write a note beside it.
+    """Export a model, check that the file gives the model's outputs, and write a note beside it.
 
     Example: yolo-attn export best.pt --imgsz 640 --images pictures/
     """
@@ -39,12 +39,9 @@ def export(
     sides = [part.strip() for part in imgsz.split(",")] if imgsz else []
     if not all(side.isdigit() and int(side) > 0 for side in sides) or len(sides) > 2:
         raise ValueError(f"export: --imgsz {imgsz} is no size; give one or two whole numbers, such as 640 or 384,640")
-    pictures = [path for path in files(images) if path.suffix.lower() in IMAGES] if images else []
-    if images and not pictures:
-        raise ValueError(f"export: {images} holds no image; boxes are compared on images, not on videos")
+    pictures = files(images, IMAGES) if images else []
     chosen = {"imgsz": [int(side) for side in sides] or None, "opset": opset, "half": half or None}
-    if format == "onnx":
-        chosen["simplify"] = simplify
+    chosen["simplify"] = simplify if format == "onnx" else None
     given = {name: value for name, value in chosen.items() if value is not None}
     exported = export_and_verify(model, format, verify, pictures, dynamic=dynamic, batch=batch, **given)
     typer.echo(f"{exported.file}: {exported.summary}; note in {exported.note}")

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-SUFFIXES = (".yaml", ".yml")
 Base = Annotated[
     str, typer.Argument(help="Model YAML: a path, or a name that Ultralytics knows, such as yolov5s.yaml.")
 ]
@@ -17,7 +16,12 @@ Output = Annotated[Path, typer.Option("--output", "-o", help="YAML to write; it 
 
 def insert(
     base: Base,
-    layers: Annotated[list[str], typer.Argument(help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7.")],
+    layers: Annotated[
+        list[str],
+        typer.Argument(
+            help="Layers with their arguments, such as EMA, EMA:8 or CBAM:16,7; several follow one another."
+        ),
+    ],
     output: Output,
     at: Annotated[
         list[str] | None,
@@ -29,11 +33,12 @@ def insert(
     rezero: Annotated[
         bool,
         typer.Option(
-            "--rezero", help="Put each layer behind a gain that starts at 0, so that training starts as without it."
+            "--rezero",
+            help="Put each layer behind a gain that starts at 0, so that training starts from the unchanged network.",
         ),
     ] = False,
 ) -> None:
-    """Put attention layers into a model YAML. Whatever read the row at a place reads the layer instead.
+    """Put attention layers into a model YAML. Later rows are renumbered and rewired to read the new layer.
 
     Example: yolo-attn insert yolov5s.yaml EMA -o my.yaml
 
@@ -66,9 +71,11 @@ def strip(file: Base, output: Output) -> None:
     """
     from yolo_attn.model_yaml import edit
 
+    text = _read(file)
     with _error_names(file):
-        text = edit.strip(_read(file))
+        text = edit.strip(text)
     _write(output, text)
+    typer.echo(f"{output}: {file} without attention layers")
 
 
 def check(
@@ -108,6 +115,7 @@ def _read(base: str) -> str:
 
 
 def _write(output: Path, text: str) -> None:
+    from yolo_attn.plugin.files import SUFFIXES
     from yolo_attn.storage import atomic_write
 
     if output.suffix.lower() not in SUFFIXES or output.is_dir():
@@ -121,7 +129,7 @@ def _error_names(file: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise error if str(error).startswith(f"{file}: ") else ValueError(f"{file}: {error}") from error
+        raise ValueError(f"{file}: {error}") from error
 
 
 def _refuse_errors(text: str, output: Path, scale: str | None) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
 
 Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
 Size = Annotated[
@@ -14,11 +17,13 @@ Size = Annotated[
         help="Pixels of the longer side, rounded up to the model's stride. By default that of the training or export."
     ),
 ]
-Iou = Annotated[float, typer.Option(help="IoU, 0 to 1, above which the lower of two boxes of a class is dropped.")]
-AtOnce = Annotated[
-    int | None, typer.Option(help="Pictures in work at the same time. By default one for each core, in torch up to 4.")
+Iou = Annotated[
+    float, typer.Option(help="IoU, 0 to 1, above which the lower-scoring of two boxes of a class is dropped.")
 ]
-Batch = Annotated[int | None, typer.Option(help="Pictures in one run of the network. By default 1, in torch 8.")]
+AtOnce = Annotated[
+    int | None, typer.Option(help="Pictures processed in parallel. By default one for each core, in torch up to 4.")
+]
+Batch = Annotated[int | None, typer.Option(help="Batch size. By default 1, in torch 8.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu, 0, ... By default the first GPU, if there is one; for ONNX files the CPU.")
 ]
@@ -27,7 +32,7 @@ Device = Annotated[
 def predict(
     model: Model,
     source: Annotated[Path, typer.Option(help="An image, a video, or a folder of them.")],
-    out: Annotated[Path | None, typer.Option(help="Folder for what is written.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the output.")] = None,
     json: Annotated[
         bool, typer.Option("--json", help="Write detections.json; without --out to standard output.")
     ] = False,
@@ -35,16 +40,20 @@ def predict(
         bool, typer.Option("--visdrone", help="Write a VisDrone detection file for each picture.")
     ] = False,
     draw: Annotated[
-        bool | None, typer.Option("--draw/--no-draw", help="Draw the boxes. By default if nothing else is written.")
+        bool | None,
+        typer.Option(
+            "--draw/--no-draw",
+            help="Draw the boxes into copies of the pictures. By default if --out is given without --json and --visdrone.",
+        ),
     ] = None,
     imgsz: Size = None,
-    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.25,
+    conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.25,
     iou: Iou = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most boxes of a picture.")] = 300,
+    max_det: Annotated[int, typer.Option(help="Maximum number of boxes of a picture.")] = 300,
     multi_label: Annotated[
         bool, typer.Option("--multi-label", help="Let a box have several classes, as `val` scores it.")
     ] = False,
-    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures as their EXIF note says.")] = True,
+    exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures by their EXIF orientation.")] = True,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
@@ -65,11 +74,12 @@ def predict(
     drawn = draw if draw is not None else out is not None and not (json or visdrone)
     outputs = Outputs(folder=out, drawn=drawn, json=json, visdrone=visdrone)
     detector = open_detector(model, settings, at_once, batch, device)
-    done = predict(detector, source, outputs, partial(typer.echo, err=True))
+    outcome = predict(detector, source, outputs, partial(typer.echo, err=True))
     typer.echo(
-        f"{done.pictures} pictures, {sum(done.boxes.values())} boxes, {len(done.unreadable)} files unreadable", err=True
+        f"{outcome.pictures} pictures, {sum(outcome.boxes.values())} boxes, {len(outcome.unreadable)} files unreadable",
+        err=True,
     )
-    raise typer.Exit(int(bool(done.unreadable)))
+    raise typer.Exit(int(bool(outcome.unreadable)))
 
 
 def visdrone_predict(
@@ -77,14 +87,14 @@ def visdrone_predict(
     images: Annotated[Path, typer.Option(help="Folder of images.")],
     out: Annotated[Path, typer.Option(help="Folder for the detection files.")],
     imgsz: Size = None,
-    conf: Annotated[float, typer.Option(help="Scores above it count, 0 to 1.")] = 0.001,
+    conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.001,
     iou: Iou = 0.7,
-    max_det: Annotated[int, typer.Option(help="Most rows of a file, 1 to 500.")] = 500,
+    max_det: Annotated[int, typer.Option(help="Maximum number of rows of a file, 1 to 500.")] = 500,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
 ) -> None:
-    """Write official detection files, several classes a box, as the VisDrone protocol scores them.
+    """Write official detection files for the VisDrone protocol: a box may appear once for each class.
 
     Run it again after an interruption: files that are there stay. Images that cannot be read are named, and the exit code is 1.
 
@@ -94,18 +104,14 @@ def visdrone_predict(
     from yolo_attn.detection.visdrone_predict import predict_visdrone
 
     settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
-    done = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
-    typer.echo(f"{out}: {done.written} detection files written, {done.kept} were there")
-    if done.left_out:
-        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(done.left_out)}")
-    if done.unreadable:
-        typer.echo("\n".join(["images that cannot be read, without detection file:", *done.unreadable]), err=True)
+    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
+    typer.echo(f"{out}: {outcome.written} detection files written, {outcome.kept} were there")
+    if outcome.left_out:
+        typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(outcome.left_out)}")
+    if outcome.unreadable:
+        typer.echo("\n".join(["images that cannot be read, without detection file:", *outcome.unreadable]), err=True)
         raise typer.Exit(1)
 
 
 def _bar(tasks: Sequence, title: str) -> Iterable:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.progress import track
-
     return track(tasks, escape(title), console=Console(stderr=True))

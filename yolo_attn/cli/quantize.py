@@ -9,7 +9,7 @@ import typer
 def quantize(
     model: Annotated[Path, typer.Argument(help="A trained checkpoint of a detector.")],
     data: Annotated[
-        str, typer.Option(help="Data YAML: calibrated on its training, measured on its validation images.")
+        str, typer.Option(help="Data YAML; calibrates on its training images, measures on its validation images.")
     ],
     images: Annotated[int, typer.Option(help="Number of training images to calibrate on, 8 or more.")] = 64,
     imgsz: Annotated[

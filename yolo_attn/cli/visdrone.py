@@ -3,6 +3,7 @@
 import logging
 import sys
 from contextlib import redirect_stdout
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,7 +31,9 @@ def prepare(
     ] = None,
     overwrite: Annotated[
         bool,
-        typer.Option("--overwrite", help="Replace label files, too, that differ and that prepare did not write."),
+        typer.Option(
+            "--overwrite", help="Also replace existing label files that differ and were not written by prepare."
+        ),
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
 ) -> None:
@@ -54,7 +57,10 @@ def evaluate(
     annotations: Annotated[Path, typer.Option(help="Folder of the official annotation files.")],
     detections: Annotated[Path, typer.Option(help="Folder of detection files of the same names.")],
     images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[Path | None, typer.Option(help="Or a CSV file: image,width,height, in pixels.")] = None,
+    sizes: Annotated[
+        Path | None,
+        typer.Option(help="Instead of --images: a CSV file with the columns image,width,height, in pixels."),
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
 ) -> None:
@@ -80,7 +86,7 @@ def demo(
         Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
     ] = None,
 ) -> None:
-    """Draw the aerial demo set, 240 pictures, unless it is there, and print its folder.
+    """Draw the aerial demo set, 240 pictures, unless already drawn, and print its folder.
 
     Example: yolo-attn demo --root VisDrone
     """
@@ -107,28 +113,23 @@ def _print_report(report: "Report") -> None:
     table.add_row("label files written", *(f"{part.written:,}" for part in parts))
     if any(part.extracted for part in parts):
         table.add_row("files out of the zip", *(f"{part.extracted:,}" for part in parts))
-    for column in table.columns[1:]:
-        column.justify = "right"
     _print(table)
     for note in report.notes:
         typer.echo(note)
 
 
 def _print_evaluation(result: "Evaluation") -> None:
-    coco = result.coco
+    coco = asdict(result.coco) if result.coco else {}
     protocols = Table("in percent", "official", "plain class mean", *(["COCO protocol"] if coco else []))
     for name, value in result.official.items():
-        coco_cell = [_percent(getattr(coco, name)) if hasattr(coco, name) else ""] if coco else []
-        protocols.add_row(name, _percent(value), _percent(result.plain_class_mean[name]), *coco_cell)
+        numbers = [value, result.plain_class_mean[name], *([coco[name]] if name in coco else [])]
+        protocols.add_row(name, *map(_percent, numbers))
     classes = Table("class", "images", "AP", "AP50", "AP75", title="Official, by class")
     for row in result.per_class:
         classes.add_row(row["name"], f"{row['images']:,}", *(_percent(row[key]) for key in ("AP", "AP50", "AP75")))
     counts = Table("count", "", title="Read and dropped")
     for name, number in result.counts.items():
         counts.add_row(name.replace("_", " "), f"{number:,}")
-    for table in (protocols, classes, counts):
-        for column in table.columns[1:]:
-            column.justify = "right"
     _print(protocols, classes, counts)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")
@@ -142,4 +143,6 @@ def _print(*tables: Table) -> None:
     console = Console()
     for table in tables:
         table.title_justify = "left"
+        for column in table.columns[1:]:
+            column.justify = "right"
         console.print(table)

@@ -1,6 +1,7 @@
 """A small drawn data set in VisDrone's official layout, to try things out where the real pictures are not at hand.
 
-Files: scene (a picture with its annotation), town (what stands where), objects and scenery (solids), view (the camera).
+Files: scene (a picture with its annotation), town and site (what stands where), objects and scenery (shapes made of
+solids), view (the camera).
 """
 
 import json
@@ -16,8 +17,9 @@ from yolo_attn.demo.scene import draw_picture
 from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone import annotations
 from yolo_attn.visdrone.labels import label_text, yolo_labels
+from yolo_attn.visdrone.splits import FOLDERS
 
-SPLITS = ("VisDrone2019-DET-train", "VisDrone2019-DET-val", "VisDrone2019-DET-test-dev")
+SPLITS = tuple(FOLDERS.values())
 RECIPE = "recipe.json"  # names what a finished set was drawn from
 DRAWING = 1  # raised whenever the same arguments give other labels
 
@@ -77,16 +79,16 @@ def draw(
 
 
 def _holds(root: Path, recipe: dict) -> bool:
-    """Return whether the finished set of this recipe lies at `root`; refuse anything else there."""
+    """Tell whether the finished set of this recipe lies at `root`; refuse anything else there."""
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
-    there = None
+    found = None
     if (root / RECIPE).is_file():
         with suppress(ValueError):  # damaged
-            there = json.loads((root / RECIPE).read_text(encoding="utf-8"))
-    if there != recipe or not all((root / split / "images").is_dir() for split in SPLITS):
+            found = json.loads((root / RECIPE).read_text(encoding="utf-8"))
+    if found != recipe or not all((root / split / "images").is_dir() for split in SPLITS):
         raise FileExistsError(
-            f"{root}: holds {there or 'files that are no demo set'}, not the whole set {recipe}; remove it or name "
+            f"{root}: holds {found or 'files that are no demo set'}, not the whole set {recipe}; remove it or name "
             "another folder."
         )
     return True

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from yolo_attn.demo.town import Thing, Town
+from yolo_attn.demo.site import Thing
+from yolo_attn.demo.town import Town
 from yolo_attn.demo.view import View
 from yolo_attn.visdrone.annotations import IGNORED_REGION, OTHERS
 
@@ -14,15 +15,10 @@ GRID = 12  # occlusion is measured on GRID x GRID points of a box
 
 @dataclass(frozen=True)
 class AnnotatedPicture:
-    """A picture and its annotation.
+    """A picture and its annotation."""
 
-    Attributes:
-        image: (H, W, 3) uint8, BGR.
-        rows: (N, 8) whole numbers, the columns of a VisDrone annotation.
-    """
-
-    image: np.ndarray
-    rows: np.ndarray
+    image: np.ndarray  # (H, W, 3) uint8, BGR
+    rows: np.ndarray  # (N, 8) whole numbers, the columns of a VisDrone annotation
 
 
 def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPicture:
@@ -40,15 +36,15 @@ def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPi
         return bool((np.abs(view.project(point)[0] / size - 0.5) < margin).all())
 
     town = Town(rng, 1.15 * float(np.hypot(*corners.T).max()), heading, near)
-    things, outlines = _seen(town.things, view)
-    rows = _annotation(things, outlines, size)
+    seen = _seen(town.things, view)
+    rows = _annotation(seen, size)
     for ring, colour in town.ground:
         view.flat(ring, colour)
     view.canvas = _weathered(view.canvas, rng)
-    for thing in things:
+    for thing, _ in seen:
         view.shadow(thing.solids, thing.vertices)
     view.darken(rng.uniform(0.25, 0.6), rng.uniform(0.4, 1.0))
-    for thing, outline in zip(things, outlines, strict=True):
+    for thing, outline in seen:
         view.draw(thing.solids, thing.vertices, outline)
     image = cv2.resize(view.canvas, size, interpolation=cv2.INTER_AREA)
     for left, top, width, height in rows[rows[:, 5] == IGNORED_REGION, :4]:
@@ -57,27 +53,21 @@ def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPi
     return AnnotatedPicture(_photographed(image, rng), rows)
 
 
-def _seen(things: list[Thing], view: View) -> tuple[list[Thing], list[np.ndarray]]:
-    """Return the things to draw, far ones first, and their outlines (K, 2) in pixels.
+def _seen(things: list[Thing], view: View) -> list[tuple[Thing, np.ndarray]]:
+    """Return the things to draw, far ones first, each with its outline (K, 2) in pixels.
 
-    Left out are objects of which less than half lies in the picture, and roofs that fill it.
+    Left out are roofs that fill the picture, and objects of which less than half lies in it or that nearer things hide:
+    what is drawn is annotated, and what is annotated can be seen.
     """
-    seen, outlines = [], []
+    inside = []
     for thing in sorted(things, key=lambda thing: -float(thing.position @ view.forward[:2])):
         outline = view.project(thing.vertices)
         low, high = outline.min(0), outline.max(0)
-        inside = np.clip(np.minimum(high, view.size) - np.maximum(low, 0), 0, None).prod()
-        if inside > 0.5 * (high - low).prod() if thing.category else 0 < inside < 0.25 * view.size.prod():
-            seen.append(thing)
-            outlines.append(outline)
-    return _uncovered(seen, outlines)
-
-
-def _uncovered(things: list[Thing], outlines: list[np.ndarray]) -> tuple[list[Thing], list[np.ndarray]]:
-    """Leave out the objects that hardly show, so that what is drawn is annotated and what is annotated can be seen."""
-    hidden = _hidden(outlines)
-    visible = [i for i, thing in enumerate(things) if not thing.category or hidden[i] < 0.75]
-    return [things[i] for i in visible], [outlines[i] for i in visible]
+        visible = np.clip(np.minimum(high, view.size) - np.maximum(low, 0), 0, None).prod()
+        if visible > 0.5 * (high - low).prod() if thing.category else 0 < visible < 0.25 * view.size.prod():
+            inside.append((thing, outline))
+    hidden = _hidden([outline for _, outline in inside])
+    return [pair for pair, share in zip(inside, hidden, strict=True) if not pair[0].category or share < 0.75]
 
 
 def _hidden(outlines: list[np.ndarray]) -> np.ndarray:
@@ -98,10 +88,10 @@ def _hidden(outlines: list[np.ndarray]) -> np.ndarray:
     return hidden
 
 
-def _annotation(things: list[Thing], outlines: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+def _annotation(seen: list[tuple[Thing, np.ndarray]], size: tuple[int, int]) -> np.ndarray:
     """Return the annotation rows (N, 8): the objects, then the ignored region where a crowd stands."""
-    hidden, rows, crowd = _hidden(outlines), [], []
-    for thing, outline, covered in zip(things, outlines, hidden, strict=True):
+    rows, crowd = [], []
+    for (thing, outline), hidden in zip(seen, _hidden([outline for _, outline in seen]), strict=True):
         if not thing.category:
             continue
         corners = np.concatenate([np.floor(outline.min(0)), np.ceil(outline.max(0))])
@@ -110,13 +100,13 @@ def _annotation(things: list[Thing], outlines: list[np.ndarray], size: tuple[int
             crowd.append(box)
             continue
         score = int(thing.category != OTHERS or box[0] % 2)  # VisDrone evaluates about half of the "others"
-        truncation, occlusion = int((box != corners).any()), int(covered > 0.05) + int(covered > 0.5)
+        truncation, occlusion = int((box != corners).any()), int(hidden > 0.05) + int(hidden > 0.5)
         rows.append([box[0], box[1], box[2] - box[0], box[3] - box[1], score, thing.category, truncation, occlusion])
-    if not crowd:
-        return np.array(rows, dtype=np.int64).reshape(-1, 8)
-    (left, top), (right, bottom) = np.min(crowd, 0)[:2], np.max(crowd, 0)[2:]
-    kept = [row for row in rows if not (left < row[0] + row[2] / 2 < right and top < row[1] + row[3] / 2 < bottom)]
-    return np.array([*kept, [left, top, right - left, bottom - top, 0, IGNORED_REGION, 0, 0]], dtype=np.int64)
+    if crowd:
+        (left, top), (right, bottom) = np.min(crowd, 0)[:2], np.max(crowd, 0)[2:]
+        rows = [r for r in rows if not (left < r[0] + r[2] / 2 < right and top < r[1] + r[3] / 2 < bottom)]
+        rows.append([left, top, right - left, bottom - top, 0, IGNORED_REGION, 0, 0])
+    return np.array(rows, dtype=np.int64).reshape(-1, 8)
 
 
 def _weathered(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:

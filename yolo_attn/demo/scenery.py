@@ -2,11 +2,9 @@
 
 import numpy as np
 
-from yolo_attn.demo.view import Solid
+from yolo_attn.demo.solids import Solid
 
 ROOFS = ((150, 152, 155), (105, 108, 112), (80, 90, 150), (140, 120, 95), (185, 190, 195))
-
-
 SQUARE = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]]) / 2
 STOREY = 3.0
 

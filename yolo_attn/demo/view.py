@@ -1,46 +1,14 @@
 """A drone's camera and the sun: draws solids and flat ground shapes, given in metres, as a picture with shadows."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
+from yolo_attn.demo.solids import Colour, Solid, parts
+
 SUPERSAMPLING = 2  # drawn at twice the size, then averaged: a pedestrian is only ten pixels high
 _SHIFT = 4  # cv2 polygons with 1/16 pixel
-
-
-Colour = tuple[float, float, float] | np.ndarray  # BGR
-
-
-@dataclass(frozen=True)
-class Solid:
-    """A frustum: bottom and top rings (K, 2), counter-clockwise from above, at two heights; metres and BGR colours."""
-
-    bottom: np.ndarray
-    top: np.ndarray
-    low: float
-    high: float
-    sides: Colour
-    roof: Colour
-
-    @property
-    def vertices(self) -> np.ndarray:
-        """The corners (2K, 3), those of the bottom ring first."""
-        count = len(self.bottom)
-        vertices = np.empty((2 * count, 3))
-        vertices[:count, :2], vertices[count:, :2] = self.bottom, self.top
-        vertices[:count, 2], vertices[count:, 2] = self.low, self.high
-        return vertices
-
-
-def parts(solids: tuple[Solid, ...]) -> Iterator[tuple[Solid, slice]]:
-    """Yield each solid with the place of its vertices among those of all."""
-    start = 0
-    for solid in solids:
-        end = start + 2 * len(solid.bottom)
-        yield solid, slice(start, end)
-        start = end
 
 
 class View:
@@ -77,11 +45,11 @@ class View:
         return points @ self.forward + self.distance
 
     def flat(self, ring: np.ndarray, colour: Colour) -> None:
-        """Fills a convex ring (K, 2), in metres, on the ground."""
+        """Fill a convex ring (K, 2), in metres, on the ground."""
         self._fill(self._fixed(self.project(np.column_stack([ring, np.zeros(len(ring))]))), colour)
 
-    def shadow(self, solids: tuple[Solid, ...], vertices: np.ndarray) -> None:
-        """Adds the ground shadows of solids, whose vertices are (N, 3), to the shade, which `darken` applies."""
+    def shadow(self, solids: Sequence[Solid], vertices: np.ndarray) -> None:
+        """Add the ground shadows of solids, whose vertices are (N, 3), to the shade, which `darken` applies."""
         ground = np.zeros_like(vertices)
         ground[:, :2] = vertices[:, :2] + vertices[:, 2:] * self.sun
         fixed = self._fixed(self.project(ground))
@@ -89,14 +57,14 @@ class View:
             cv2.fillConvexPoly(self.shade, cv2.convexHull(fixed[part]), 255, cv2.LINE_AA, _SHIFT)
 
     def darken(self, strength: float, softness: float) -> None:
-        """Darkens the canvas where shade lies; `softness` is the blur of its edge in pixels."""
+        """Darken the canvas where shade lies; `softness` is the blur of its edge in pixels."""
         shade = cv2.GaussianBlur(self.shade, (0, 0), softness * SUPERSAMPLING)
         levels = 255 - strength * np.arange(256)[:, None] * [0.85, 0.95, 1.0]  # the sky lights shade, and is blue
         light = [cv2.LUT(shade, channel) for channel in np.rint(levels).astype(np.uint8).T]
         self.canvas = np.asarray(cv2.multiply(self.canvas, cv2.merge(light), scale=1 / 255), np.uint8)
 
-    def draw(self, solids: tuple[Solid, ...], vertices: np.ndarray, outline: np.ndarray) -> None:
-        """Draws solids, one over the other, whose vertices (N, 3) project to `outline` (N, 2)."""
+    def draw(self, solids: Sequence[Solid], vertices: np.ndarray, outline: np.ndarray) -> None:
+        """Draw solids, one over the other, whose vertices (N, 3) project to `outline` (N, 2)."""
         fixed = self._fixed(outline)
         for solid, part in parts(solids):
             if solid.high > solid.low:

@@ -1,4 +1,4 @@
-"""Boxes after NMS on pictures: what Ultralytics' predict finds with a model and with its exported file."""
+"""Boxes after NMS on pictures: those of Ultralytics' predict with a model against those with its exported file."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ LOWEST = 0.05  # boxes of at least this score are compared; low, so that there a
 
 @dataclass(frozen=True)
 class BoxComparison:
-    """The boxes of one picture.
+    """The comparison of the boxes on one picture.
 
     Attributes:
         image: The picture's path.
@@ -53,16 +53,16 @@ def compare_boxes(
 
 
 def match(expected: np.ndarray, given: np.ndarray, lowest: float) -> tuple[float, float, int]:
-    """Two sets of (N, 6) xyxy, score, class -> largest distance in pixels, in score, and the number without a partner.
+    """Two sets of (N, 6) xyxy, score, class -> largest difference in pixels, in score, and the number without a partner.
 
     A partner has the same class, and all its coordinates lie within PIXELS and its score within SCORE. Boxes that score less
     than `lowest` need none: they are there so that those just above it have theirs.
     """
-    far = np.abs(expected[:, None, :4] - given[None, :, :4]).max(2, initial=0)
-    apart = np.abs(expected[:, None, 4] - given[None, :, 4])
-    near = (expected[:, None, 5] == given[None, :, 5]) & (far <= PIXELS) & (apart <= SCORE)
-    missing, surplus = ((expected[:, 4] >= lowest) & ~near.any(1)), ((given[:, 4] >= lowest) & ~near.any(0))
-    rows = near.any(1).nonzero()[0]
-    partners = np.where(near, far, np.inf)[rows].argmin(1) if len(rows) else rows
-    worst = float(far[rows, partners].max(initial=0)), float(apart[rows, partners].max(initial=0))
-    return *worst, int(missing.sum() + surplus.sum())
+    pixels = np.abs(expected[:, None, :4] - given[None, :, :4]).max(2, initial=0)
+    scores = np.abs(expected[:, None, 4] - given[None, :, 4])
+    same = (expected[:, None, 5] == given[None, :, 5]) & (pixels <= PIXELS) & (scores <= SCORE)
+    missing, surplus = ((expected[:, 4] >= lowest) & ~same.any(1)), ((given[:, 4] >= lowest) & ~same.any(0))
+    rows = same.any(1).nonzero()[0]
+    partners = np.where(same, pixels, np.inf)[rows].argmin(1) if len(rows) else rows
+    largest = float(pixels[rows, partners].max(initial=0)), float(scores[rows, partners].max(initial=0))
+    return *largest, int(missing.sum() + surplus.sum())

@@ -33,10 +33,8 @@ class MapDifference:
     relative: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.place} is the first whose feature map differs, by {self.relative:.1e} of its largest value,"
-            f" allowed are {RELATIVE:.0e}"
-        )
+        by = f"by {self.relative:.1e} of its largest value, allowed are {RELATIVE:.0e}"
+        return f"{self.place} is the first whose feature map differs, {by}"
 
 
 def open_feature_maps(network: BaseModel, file: Path) -> Callable[[torch.Tensor], list[MapDifference]]:

@@ -1,9 +1,9 @@
-"""What is known of a file that was made, written as JSON beside it."""
+"""Results of an export or a quantisation, written as JSON beside the file."""
 
 import hashlib
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -14,6 +14,17 @@ from yolo_attn.storage import atomic_write
 PACKAGES = ("yolo-attn", "ultralytics", "torch", "onnx", "onnxruntime", "onnxslim", "openvino")
 
 
+def installed_versions() -> dict[str, str]:
+    """{package: version} of Python and of PACKAGES, as far as they are installed."""
+    installed = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            installed[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return installed
+
+
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """A file for a machine without torch.
@@ -21,7 +32,6 @@ class Made:
     Attributes:
         file: The file, or folder.
         format: As Ultralytics calls it.
-        sha256: Of the file, or of the files of the folder in order of their names.
         names: The classes.
         task: detect, classify, ...
         imgsz: Height and width of its images.
@@ -30,11 +40,19 @@ class Made:
 
     file: Path
     format: str
-    sha256: str
     names: dict[int, str]
     task: str
     imgsz: tuple[int, int]
-    versions: dict[str, str]
+    versions: dict[str, str] = field(default_factory=installed_versions)
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file, or of the files of the folder in order of their names."""
+        content = hashlib.sha256()
+        for part in sorted(self.file.rglob("*")) if self.file.is_dir() else [self.file]:
+            if part.is_file():
+                content.update(part.read_bytes())
+        return content.hexdigest()
 
     @property
     def note(self) -> Path:
@@ -42,8 +60,8 @@ class Made:
         return self.file.with_name(f"{self.file.name}.json")
 
     def to_json(self) -> str:
-        """All attributes."""
-        return json.dumps(asdict(self), default=str, indent=2) + "\n"
+        """All attributes, and the SHA-256."""
+        return json.dumps({"sha256": self.sha256, **asdict(self)}, default=str, indent=2) + "\n"
 
     def write_note(self) -> None:
         """Write the JSON file.
@@ -72,37 +90,18 @@ class Exported(Made):
 
     @property
     def summary(self) -> str:
-        """What was compared, in words."""
+        """Describe in one line what was compared."""
         parts = []
         if self.comparisons:
             largest = {
                 difference.kind: f"{difference.kind} to {difference.largest:.0e}{difference.unit}"
                 for comparison in self.comparisons
-                for difference in sorted(comparison.differences, key=lambda each: each.largest)
+                for difference in sorted(comparison.differences, key=lambda difference: difference.largest)
             }
-            parts.append(f"agrees with torch at {len(self.comparisons)} input shapes, {', '.join(largest.values())}")
+            shapes = f"{len(self.comparisons)} input shape{'s' * (len(self.comparisons) > 1)}"
+            parts.append(f"agrees with torch at {shapes}, {', '.join(largest.values())}")
         if self.boxes:
-            parts.append(
-                f"{sum(picture.count for picture in self.boxes)} boxes on {len(self.boxes)} images, of which"
-                f" {sum(picture.unmatched for picture in self.boxes)} have no partner"
-            )
+            count, unmatched = (sum(picture.count for picture in self.boxes), sum(p.unmatched for p in self.boxes))
+            outcome = "nothing to compare" if not count else f"{unmatched} without a partner"
+            parts.append(f"{count} boxes on {len(self.boxes)} images, {outcome}")
         return ", ".join(parts) or "not verified"
-
-
-def digest(file: Path) -> str:
-    """SHA-256 of a file, or of the files of a folder in order of their names."""
-    content = hashlib.sha256()
-    for part in sorted(path for path in file.rglob("*") if path.is_file()) if file.is_dir() else [file]:
-        content.update(part.read_bytes())
-    return content.hexdigest()
-
-
-def versions() -> dict[str, str]:
-    """{package: version} of Python and of the packages, as far as they are installed."""
-    installed = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            installed[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return installed

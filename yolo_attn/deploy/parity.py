@@ -1,4 +1,4 @@
-"""Whether an exported file computes what its torch model computes: the raw outputs of both on random images.
+"""Compare the raw outputs of an exported file and of its torch model on random images.
 
 Every output is compared on the scale on which it is used. Boxes: pixels of the network's input. Scores are probabilities, and an error of
 a score p has two sources: the runtime's sigmoid, which is off by a constant (1.2e-7 in onnxruntime), and the value before the sigmoid,
@@ -11,17 +11,17 @@ wrong weight changes no output. The images are therefore made stronger, by facto
 docs/parity.md has the measured margin: by how much correct files of all families differ, and how little wrong ones.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import nn
-from ultralytics.nn.modules.head import Detect, Pose, RTDETRDecoder
+from ultralytics.nn.modules.head import Detect, RTDETRDecoder
 from ultralytics.nn.tasks import BaseModel
 
-from yolo_attn.deploy.runtimes import RUN_ERRORS, Run, tensors
+from yolo_attn.deploy.outputs import columns, logits, picks_boxes, tensors
+from yolo_attn.deploy.runtimes import RUN_ERRORS, Run, first_line
 
 STRONGEST = 1e8  # the largest factor by which images are made stronger
 RESPONSE = 1.0  # by how much, in logits, the scores of an image must differ from those of a black one
@@ -33,7 +33,7 @@ class ParityError(ValueError):
 
 @dataclass(frozen=True)
 class Tolerance:
-    """By how much outputs may differ.
+    """Largest differences that outputs may have.
 
     Attributes:
         pixels: Of coordinates, in pixels of the network's input.
@@ -74,9 +74,8 @@ class Difference:
         return self.largest / self.allowed
 
     def __str__(self) -> str:
-        return (
-            f"{self.kind} differ from torch by {self.largest:.1e}{self.unit}, allowed are {self.allowed:.1e}{self.unit}"
-        )
+        largest, allowed = f"{self.largest:.1e}{self.unit}", f"{self.allowed:.1e}{self.unit}"
+        return f"{self.kind} differ from torch by {largest}, allowed are {allowed}"
 
 
 @dataclass(frozen=True)
@@ -118,128 +117,99 @@ def compare(network: BaseModel, run: Run, images: torch.Tensor, tolerance: Toler
     try:
         given = run(images)
     except RUN_ERRORS as error:
-        raise ParityError(f"does not run: {str(error).splitlines()[0]}") from error
-    partners = [expected[0], *(_of_shape(output.shape, expected[1:]) for output in given[1:])]
+        raise ParityError(f"does not run: {first_line(error)}") from error
     differences = []
-    for truth, output in zip(partners, given, strict=True):
-        if truth.shape != output.shape:
-            raise ParityError(f"gives an output of shape {output.shape}, where torch gives {truth.shape}")
+    for number, output in enumerate(given):
+        candidates = expected[1:] if number else expected[:1]  # of torch's further outputs not all are exported
+        truth = next((values for values in candidates if values.shape == output.shape), None)
+        if truth is None:
+            shapes = ", ".join(str(values.shape) for values in candidates) or "no further one"
+            raise ParityError(f"gives an output of shape {output.shape}, where torch gives {shapes}")
         for values, whose in ((truth, "torch"), (output, "the file")):
             if missing := int((~np.isfinite(values)).sum()):
                 raise ParityError(f"cannot be compared: {missing} of {values.size} outputs of {whose} are not finite")
-        differences += _differences(
-            network, images.shape, truth.astype(np.float64), output.astype(np.float64), tolerance
-        )
+        in_float64 = truth.astype(np.float64), output.astype(np.float64)
+        differences += _differences(network.model[-1], images.shape, *in_float64, tolerance)
     return tuple(differences)
 
 
 def strength(network: BaseModel, shape: tuple[int, int, int, int]) -> float:
-    """The smallest power of ten by which random images must be multiplied for the scores to depend on them."""
+    """Find the smallest power of ten by which random images must be multiplied for the scores to depend on them."""
     images, factor = random_images(shape), 1.0
     with torch.no_grad():
-        black = _logits(network, torch.zeros(shape))
-        while factor < STRONGEST and np.abs(_logits(network, images * factor) - black).max(initial=0) < RESPONSE:
+        black = logits(network, torch.zeros(shape))
+        while factor < STRONGEST and np.abs(logits(network, images * factor) - black).max(initial=0) < RESPONSE:
             factor *= 10
     return factor
 
 
 def random_images(shape: tuple[int, int, int, int]) -> torch.Tensor:
-    """(B, C, H, W) in 0..1, patches of colour with noise on them: all noise would average out in the first layers."""
+    """Draw (B, C, H, W) in 0..1: patches of colour with noise on them, as noise alone would average out in the first layers."""
     generator = torch.Generator().manual_seed(0)
     patches = torch.rand((*shape[:2], shape[2] // 16 + 1, shape[3] // 16 + 1), generator=generator)
     return 0.8 * F.interpolate(patches, shape[2:], mode="bilinear") + 0.2 * torch.rand(shape, generator=generator)
 
 
-def _of_shape(shape: tuple[int, ...], outputs: list[np.ndarray]) -> np.ndarray:
-    for output in outputs:
-        if output.shape == shape:
-            return output
-    raise ParityError(f"gives an output of shape {shape}, where torch gives {[output.shape for output in outputs]}")
-
-
 def _differences(
-    network: BaseModel, shape: torch.Size, truth: np.ndarray, output: np.ndarray, tolerance: Tolerance
+    head: nn.Module, shape: torch.Size, truth: np.ndarray, output: np.ndarray, tolerance: Tolerance
 ) -> list[Difference]:
-    head = network.model[-1]
     if truth.ndim == 2:  # (B, classes) of a classifier
         return [_difference("scores", truth, output, tolerance)]
     if truth.ndim != 3 or not isinstance(head, Detect | RTDETRDecoder):
         return [_difference("outputs", truth, output, tolerance)]
-    if _picks_boxes(head):
+    if picks_boxes(head):
         truth, output = _paired(truth, output, tolerance)
     else:
         truth, output = (values.transpose(0, 2, 1).reshape(-1, values.shape[1]) for values in (truth, output))
-    columns = _columns(head, truth.shape[1])
     if isinstance(head, RTDETRDecoder):  # its boxes are shares of width and height
         size = np.ones(truth.shape[1])
         size[:4] = [shape[3], shape[2]] * 2
         truth, output = truth * size, output * size
-    return [_difference(kind, truth[:, of], output[:, of], tolerance) for kind, of in columns.items()]
+    kinds = columns(head, truth.shape[1])
+    return [_difference(kind, truth[:, place], output[:, place], tolerance) for kind, place in kinds.items()]
 
 
 def _difference(kind: str, truth: np.ndarray, output: np.ndarray, tolerance: Tolerance) -> Difference:
-    """The difference that uses up most of what is allowed for this kind of output."""
     if kind in ("boxes", "keypoints"):
         allowed, unit = np.full(truth.shape, tolerance.pixels), " px"
     elif kind in ("scores", "visibilities"):
         allowed, unit = tolerance.probability + tolerance.logit * truth * (1 - truth), ""
     else:
         allowed, unit = np.full(truth.shape, tolerance.relative * max(np.abs(truth).max(initial=0), 1e-30)), ""
-    apart = np.abs(truth - output)
-    if not apart.size:
+    error = np.abs(truth - output)
+    if not error.size:
         return Difference(kind, 0.0, float(tolerance.probability), unit)
-    place = np.unravel_index((apart / allowed).argmax(), apart.shape)
-    return Difference(kind, float(apart[place]), float(allowed[place]), unit)
+    place = np.unravel_index((error / allowed).argmax(), error.shape)
+    return Difference(kind, float(error[place]), float(allowed[place]), unit)
 
 
 def _paired(truth: np.ndarray, output: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray, np.ndarray]:
     """Two lists of picked boxes (B, N, 6 + extra) -> rows of both that belong together, (M, 6 + extra) each.
 
-    Every row is given the nearest one of its class from the other list, but for rows that score like the last one of their
-    list: there the list was cut, and rounding may let another one in.
+    Every row of either list gets the nearest row of its class in the other.
     """
-    pairs = []
-    for rows, others in zip(truth, output, strict=True):
-        for one_side, other_side in ((rows, others), (others, rows)):
-            score = one_side[:, 4]
-            allowed = tolerance.probability + tolerance.logit * score * (1 - score)
-            kept, allowed = one_side[score > score.min() + 2 * allowed], allowed[score > score.min() + 2 * allowed]
-            far = np.abs(kept[:, None, :4] - other_side[None, :, :4]).max(2, initial=0) / tolerance.pixels
-            apart = np.abs(kept[:, None, 4] - other_side[None, :, 4]) / allowed[:, None]
-            distance = np.maximum(far, apart) + np.where(kept[:, None, 5] == other_side[None, :, 5], 0, np.inf)
-            if np.isinf(distance.min(1)).any():
-                raise ParityError("gives boxes of other classes than torch")
-            nearest = other_side[distance.argmin(1)]
-            pairs.append((kept, nearest) if one_side is rows else (nearest, kept))
-    ours, theirs = zip(*pairs, strict=True)
-    return np.concatenate(ours), np.concatenate(theirs)
+    from_torch, from_file = [], []
+    for expected, given in zip(truth, output, strict=True):
+        rows, nearest = _nearest(expected, given, tolerance)
+        from_torch.append(rows)
+        from_file.append(nearest)
+        rows, nearest = _nearest(given, expected, tolerance)
+        from_torch.append(nearest)
+        from_file.append(rows)
+    return np.concatenate(from_torch), np.concatenate(from_file)
 
 
-def _columns(head: Detect, channels: int) -> dict[str, list[int]]:
-    """{kind: columns} of the output of a head for boxes; scores are one column for each class, or the best one and its class."""
-    picked = _picks_boxes(head)
-    end = 6 if picked else 4 + head.nc
-    scores = [4] if picked else range(4, end)
-    kinds: dict[str, Iterable[int]] = {"boxes": range(4), "scores": scores, "extra outputs": range(end, channels)}
-    if isinstance(head, Pose):
-        count, size = head.kpt_shape
-        points = np.arange(end, end + count * size).reshape(count, size)
-        kinds |= {"keypoints": points[:, :2].ravel(), "visibilities": points[:, 2:].ravel(), "extra outputs": []}
-    return {kind: list(columns) for kind, columns in kinds.items() if list(columns)}
+def _nearest(rows: np.ndarray, others: np.ndarray, tolerance: Tolerance) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and their nearest others, (M, 6 + extra) each.
 
-
-def _picks_boxes(head: nn.Module) -> bool:
-    """Whether the output is (B, N, 6 + extra), the best boxes alone, in an order that rounding may change."""
-    return isinstance(head, RTDETRDecoder) or bool(getattr(head, "end2end", False))
-
-
-def _logits(network: BaseModel, images: torch.Tensor) -> np.ndarray:
-    """All scores of a torch model, before their sigmoid; none if its outputs are no scores."""
-    output, head = tensors(network(images))[0].double().numpy(), network.model[-1]
-    if output.ndim == 3 and isinstance(head, Detect | RTDETRDecoder):
-        rows = output if _picks_boxes(head) else output.transpose(0, 2, 1)
-        output = rows[..., _columns(head, rows.shape[-1])["scores"]]
-    elif output.ndim != 2:
-        return np.empty(0)
-    clipped = output.clip(1e-30, 1 - 1e-12)
-    return np.log(clipped) - np.log1p(-clipped)
+    Rows that score like the last one of their list are left out: there the list was cut, and rounding may let another one in.
+    """
+    allowed = tolerance.probability + tolerance.logit * rows[:, 4] * (1 - rows[:, 4])
+    above_cut = rows[:, 4] > rows[:, 4].min() + 2 * allowed
+    rows, allowed = rows[above_cut], allowed[above_cut]
+    pixels = np.abs(rows[:, None, :4] - others[None, :, :4]).max(2, initial=0) / tolerance.pixels
+    scores = np.abs(rows[:, None, 4] - others[None, :, 4]) / allowed[:, None]
+    distance = np.maximum(pixels, scores) + np.where(rows[:, None, 5] == others[None, :, 5], 0, np.inf)
+    if np.isinf(distance.min(1)).any():
+        raise ParityError("gives boxes of other classes than torch")
+    return rows, others[distance.argmin(1)]

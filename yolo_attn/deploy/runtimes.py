@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 from ultralytics.nn.autobackend import AutoBackend
 
+from yolo_attn.deploy.outputs import tensors
 from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
 
 Run = Callable[[torch.Tensor], list[np.ndarray]]
@@ -29,16 +30,17 @@ def opened(file: str | Path) -> Run:
     return open_by_ultralytics(file)
 
 
-def open_onnx(file: Path | onnx.ModelProto) -> Run:
+def open_onnx(model: Path | onnx.ModelProto) -> Run:
     """Open an ONNX file, or a model in memory, by onnxruntime. The outputs come in the order of the graph.
 
     A model in memory is run node by node as it stands: onnxruntime's faster layouts fail on some outputs amid a graph.
     """
     options = onnxruntime.SessionOptions()
-    if isinstance(file, onnx.ModelProto):
+    content: str | bytes = str(model)
+    if isinstance(model, onnx.ModelProto):
+        content = model.SerializeToString()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.log_severity_level = 4  # what goes wrong is raised
-    content = file.SerializeToString() if isinstance(file, onnx.ModelProto) else str(file)
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
     dtype = np.float16 if entry.type == "tensor(float16)" else np.float32
@@ -65,9 +67,7 @@ def open_by_ultralytics(file: Path) -> Run:
     return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
-def tensors(outputs: object) -> list[torch.Tensor]:
-    """The tensors of nested lists, tuples and dictionaries, in their order."""
-    if isinstance(outputs, torch.Tensor):
-        return [outputs]
-    nested = outputs.values() if isinstance(outputs, dict) else outputs if isinstance(outputs, list | tuple) else ()
-    return [tensor for entry in nested for tensor in tensors(entry)]
+def first_line(error: Exception) -> str:
+    """Name an error of a runtime, a converter or a damaged file in one short line."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0][:200]}"

@@ -3,11 +3,11 @@
 sources         images, videos and folders of both, as a stream of pictures
 presets         settings of a detection: DISPLAY and PROTOCOL
 detections      boxes, scores and classes of one image
-detector        what all detectors share: letterbox, batches, boxes back on the image
+detector        base of the detectors: letterbox, batches, boxes back on the image
 onnx_detector   ONNX files in onnxruntime, without torch
 session         an ONNX file opened and checked
 torch_detector  checkpoints, and every other format that Ultralytics opens; the only file that imports torch
-opening         the detector for a file
+opening         opens the detector for a file
 letterbox, nms  before and after the network
 stream          a detector over many pictures, several at a time
 output_folder   files that replace nothing but what an earlier run wrote

@@ -8,6 +8,7 @@ import numpy as np
 from yolo_attn.visdrone.annotations import NAMES, categories_of
 
 PIXEL_DECIMALS, SCORE_DECIMALS = 2, 5  # in JSON
+VISDRONE_DECIMALS = 6  # of pixels and scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,11 +29,7 @@ class Detections:
         return len(self.boxes)
 
     def as_json(self, names: Mapping[int, str]) -> list[dict]:
-        """Return a dictionary of plain values for each box.
-
-        Args:
-            names: {class: name}.
-        """
+        """Return a dictionary of plain values for each box; `names` is {class: name}."""
         boxes = self.boxes.astype(np.float64).round(PIXEL_DECIMALS).tolist()
         scores = self.scores.astype(np.float64).round(SCORE_DECIMALS).tolist()
         return [
@@ -41,10 +38,9 @@ class Detections:
         ]
 
     def as_visdrone(self, categories: Mapping[int, int]) -> np.ndarray:
-        """Return (N, 8) rows of a VisDrone detection file, by falling score, without boxes of classes that have no category.
+        """Return (N, 8) rows of a VisDrone detection file, by falling score; `categories` is {class: VisDrone category}.
 
-        Args:
-            categories: {class: VisDrone category}.
+        Boxes of classes that have no category are left out.
         """
         order = np.argsort(-self.scores, kind="stable")
         order = order[np.isin(self.classes[order], [*categories])]
@@ -59,7 +55,7 @@ def visdrone_categories(names: Mapping[int, str]) -> dict[int, int]:
     """Return {class: VisDrone category} for the classes that VisDrone has.
 
     Raises:
-        ValueError: It has none of them.
+        ValueError: VisDrone has none of the classes.
     """
     categories = categories_of(names)
     if not categories:

@@ -1,4 +1,4 @@
-"""What all detectors share: images of any size to the padded batches of a network, and its boxes back on the images."""
+"""Base of the detectors: images of any size to the padded batches of a network, and its boxes back on the images."""
 
 import os
 from abc import ABC, abstractmethod
@@ -23,7 +23,7 @@ class ModelInfo:
         imgsz: Height and width of its training or export.
         stride: Height and width of its input are multiples of this.
         batch: Images at once, of a file of fixed size.
-        dynamic: Whether any number of images, and any height and width, fit.
+        dynamic: True if any number of images, and any height and width, fit.
     """
 
     names: Mapping[int, str]
@@ -38,8 +38,8 @@ class Detector(ABC):
 
     Args:
         file: The model's file, for messages.
-        info: What it says of itself.
-        settings: See DetectionSettings; they may be replaced between calls, but for `imgsz`.
+        info: Description of the model.
+        settings: See DetectionSettings; all but `imgsz` may be replaced between calls. None is DISPLAY.
         at_once: Calls that run at the same time, when many pictures are waiting.
         batch: Images in one run of the network; a file of fixed size has its own number.
 
@@ -73,7 +73,7 @@ class Detector(ABC):
         stride = self.info.stride if self.info.dynamic else None
         places = [letterbox(image.shape[:2], self.imgsz, stride) for image in images]
         detections: dict[int, Detections] = {}
-        for shape in dict.fromkeys(place.shape for place in places):  # one run takes images of one shape
+        for shape in {place.shape for place in places}:  # one run takes images of one shape
             same = [index for index, place in enumerate(places) if place.shape == shape]
             for start in range(0, len(same), self.batch):
                 part = same[start : start + self.batch]
@@ -82,17 +82,14 @@ class Detector(ABC):
                 except (cv2.error, MemoryError) as error:
                     reason = " ".join(str(error).split())
                     raise ValueError(f"{self.file}: {len(part)} images at {shape} do not run ({reason})") from error
-                for index, found in zip(part, padded, strict=True):
-                    self._require_known(found.classes)
-                    detections[index] = Detections(places[index].undo(found.boxes), found.scores, found.classes)
-        return [detections[index] for index in range(len(images))]
-
-    def _require_known(self, classes: np.ndarray) -> None:
-        unknown = [index for index in np.unique(classes).tolist() if index not in self.names]
-        if unknown:
+                for index, on_padded in zip(part, padded, strict=True):
+                    boxes = places[index].undo(on_padded.boxes)
+                    detections[index] = Detections(boxes, on_padded.scores, on_padded.classes)
+        for unknown in {index for entry in detections.values() for index in entry.classes.tolist()} - self.names.keys():
             raise ValueError(
-                f"{self.file}: finds class {unknown[0]}, but names only {len(self.names)} classes; export it again"
+                f"{self.file}: finds class {unknown}, but names only {len(self.names)} classes; export it again"
             )
+        return [detections[index] for index in range(len(images))]
 
     def _input_size(self, requested: int | tuple[int, int] | None) -> tuple[int, int]:
         own, stride = self.info.imgsz, self.info.stride
@@ -106,6 +103,14 @@ class Detector(ABC):
                 " the model with dynamic=True"
             )
         return height, width
+
+
+def model_path(file: str | Path) -> Path:
+    """Return the path of a model; FileNotFoundError if nothing is there."""
+    file = Path(file)
+    if not file.exists():
+        raise FileNotFoundError(f"{file}: not there; give a checkpoint, such as best.pt, or an exported file")
+    return file
 
 
 def cores() -> int:

@@ -10,13 +10,13 @@ GREY = (114, 114, 114)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Where an image lies in the padded one.
+    """Place of an image in the padded image.
 
     Attributes:
         size: (H, W) of the image.
         scaled: (H, W) to which it is scaled.
         shape: (H, W) of the padded image.
-        corner: Rows above and columns left of it.
+        corner: Rows above and columns left of the image.
     """
 
     size: tuple[int, int]
@@ -29,9 +29,7 @@ class Letterbox:
         if self.size != self.scaled:
             image = cv2.resize(image, self.scaled[::-1], interpolation=cv2.INTER_LINEAR)
         top, left = self.corner
-        bottom, right = (
-            whole - part - before for whole, part, before in zip(self.shape, self.scaled, self.corner, strict=True)
-        )
+        bottom, right = self.shape[0] - self.scaled[0] - top, self.shape[1] - self.scaled[1] - left
         return cv2.copyMakeBorder(image, top, bottom, left, right, cv2.BORDER_CONSTANT, value=GREY)
 
     def undo(self, boxes: np.ndarray) -> np.ndarray:

@@ -12,8 +12,8 @@ from yolo_attn.detection.detections import Detections
 from yolo_attn.detection.presets import DetectionSettings
 
 CLASS_OFFSET = 7680
-MOST_CANDIDATES = 30_000
-FIRST_TRIED = 1_000
+MAX_CANDIDATES = 30_000
+FIRST_CANDIDATES = 1_000
 
 
 def decode(output: np.ndarray, settings: DetectionSettings) -> Detections:
@@ -28,8 +28,8 @@ def decode(output: np.ndarray, settings: DetectionSettings) -> Detections:
         wanted = np.isin(classes, settings.classes)
         anchors, classes = anchors[wanted], classes[wanted]
     best = scores[classes, anchors].astype(np.float32)
-    if len(best) > MOST_CANDIDATES:
-        order = np.argsort(-best, kind="stable")[:MOST_CANDIDATES]
+    if len(best) > MAX_CANDIDATES:
+        order = np.argsort(-best, kind="stable")[:MAX_CANDIDATES]
         anchors, classes, best = anchors[order], classes[order], best[order]
     centres, halves = output[:2, anchors].astype(np.float32), output[2:4, anchors].astype(np.float32) / 2
     boxes = np.concatenate([centres - halves, centres + halves]).T  # (N, 4) xyxy
@@ -48,10 +48,10 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, classes: np.ndarray, iou: fl
     separated[:, 2:] -= separated[:, :2]
     tried, kept = 0, np.empty(0, np.int64)
     while len(kept) < max_det and tried < len(order):
-        tried = max(4 * tried, FIRST_TRIED, max_det)
+        tried = max(4 * tried, FIRST_CANDIDATES, max_det)
         rectangles, best = separated[:tried], scores[order[:tried]]
-        found = cv2.dnn.NMSBoxes(rectangles, best, 0.0, iou)  # type: ignore[arg-type]  # OpenCV's stubs know lists only
-        kept = np.asarray(found, np.int64).reshape(-1)
+        indices = cv2.dnn.NMSBoxes(rectangles, best, 0.0, iou)  # type: ignore[arg-type]  # OpenCV's stubs know lists only
+        kept = np.asarray(indices, np.int64).reshape(-1)
     return order[kept[:max_det]]
 
 

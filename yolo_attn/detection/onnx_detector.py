@@ -18,8 +18,8 @@ class OnnxDetector(Detector):
     Args:
         file: Made by `yolo-attn export`, or by the stock export.
         settings: None is DISPLAY.
-        at_once: Calls that run at the same time. The cores are shared out among them: one at a time is answered soonest, one
-            for each core gets through a folder fastest.
+        at_once: Calls that run at the same time. They share the cores: 1 answers a single call soonest, one for each core is
+            fastest through a folder.
         batch: Images in one run of the network; a file of fixed size has its own number.
 
     Raises:
@@ -30,20 +30,16 @@ class OnnxDetector(Detector):
     def __init__(self, file: str | Path, settings: DetectionSettings | None = None, at_once: int = 1, batch: int = 1):
         self._session, info = open_file(file, max(1, cores() // max(1, at_once)))
         self._input = self._session.get_inputs()[0].name
-        self._dtype, self._needs_nms = info.dtype, info.needs_nms
+        self._dtype, self._read = info.dtype, nms.decode if info.needs_nms else nms.select
         super().__init__(Path(file), info, settings, at_once, batch)
 
     def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
         missing = 0 if self.info.dynamic else self.batch - len(padded)  # a fixed batch is filled up
         blob = cv2.dnn.blobFromImages(padded + padded[-1:] * missing, swapRB=True)  # (B, 3, H, W) float32, RGB
-        np.divide(
-            blob, 255, out=blob
-        )  # its own factor of 1 / 255 rounds otherwise, enough to change the order of nearly equal scores
+        blob /= 255  # its own factor of 1 / 255 rounds otherwise, enough to change the order of nearly equal scores
         try:
             outputs = self._session.run(None, {self._input: blob.astype(self._dtype, copy=False)})[0]
         except ONNXRUNTIME_ERRORS as error:
-            raise ValueError(
-                f"{self.file}: input {blob.shape} does not run ({str(error).splitlines()[0][:200]})"
-            ) from error
-        read = nms.decode if self._needs_nms else nms.select
-        return [read(output, self.settings) for output in outputs[: len(padded)]]
+            reason = str(error).splitlines()[0][:200]
+            raise ValueError(f"{self.file}: input {blob.shape} does not run ({reason})") from error
+        return [self._read(output, self.settings) for output in outputs[: len(padded)]]

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from yolo_attn.detection.detector import Detector, cores
+from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
 
 TORCH_BATCH = 8
-MOST_READERS = 4  # threads that prepare pictures for one network
+MAX_READERS = 4  # threads that prepare pictures for one network
 
 
 def open_detector(
@@ -31,10 +31,8 @@ def open_detector(
         ImportError: The file needs torch, which is not installed.
         ValueError: It is no detector, or a setting does not fit it.
     """
-    file = Path(file)
+    file = model_path(file)
     onnx = file.suffix.lower() == ".onnx" and device in (None, "cpu")
-    if not file.exists():
-        raise FileNotFoundError(f"{file}: not there; give a checkpoint, such as best.pt, or an exported file")
     try:
         if onnx:
             from yolo_attn.detection.onnx_detector import OnnxDetector
@@ -45,5 +43,5 @@ def open_detector(
         raise ImportError(f"{file}: needs {needed} ({error})") from error
     if onnx:
         return OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
-    readers = min(MOST_READERS, cores()) if at_once is None else at_once
+    readers = min(MAX_READERS, cores()) if at_once is None else at_once
     return TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)

@@ -1,24 +1,25 @@
 """A picture, a video or a folder of them through a detector, into drawn pictures, JSON and VisDrone files."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from yolo_attn.detection import writers
+from yolo_attn.detection.detections import visdrone_categories
 from yolo_attn.detection.detector import Detector
 from yolo_attn.detection.output_folder import OutputFolder
 from yolo_attn.detection.sources import UnreadableError, files, pictures
 from yolo_attn.detection.stream import detect_stream
-from yolo_attn.detection.writers import DrawingWriter, JsonWriter, VisdroneWriter, Writer
 
 
 @dataclass(frozen=True)
 class Outputs:
-    """What is written. Without a folder, JSON goes to standard output.
+    """Files to write. Without a folder, JSON goes to standard output.
 
     Attributes:
-        folder: Where to.
+        folder: Folder of the files.
         drawn: Pictures and videos with boxes, under their own names.
         json: One file for all.
         visdrone: A detection file for each picture.
@@ -32,7 +33,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What a run did.
+    """Outcome of a run.
 
     Attributes:
         pictures: Pictures with results.
@@ -53,7 +54,7 @@ def predict(
     Args:
         detector: As `open_detector` gives it.
         source: A path.
-        outputs: What to write.
+        outputs: Files to write.
         report: Called with a line for each picture, and for each file that cannot be read.
 
     Raises:
@@ -63,12 +64,10 @@ def predict(
         ValueError: A folder is missing, or VisDrone has none of the classes.
     """
     paths = files(source)
-    writers = _writers(detector, paths, outputs)
     boxes: Counter[str] = Counter()
     count, unreadable = 0, []
     with ExitStack() as stack:
-        for writer in writers:
-            stack.enter_context(writer)
+        writes = [stack.enter_context(writer) for writer in _writers(detector.names, paths, outputs)]
         for result in detect_stream(detector, pictures(paths, detector.settings.apply_exif)):
             if isinstance(result, UnreadableError):
                 unreadable.append(str(result))
@@ -78,19 +77,30 @@ def predict(
             counts = Counter(detector.names[index] for index in result.detections.classes.tolist())
             boxes += counts
             report(f"{result.picture}: {', '.join(f'{number} {name}' for name, number in counts.items()) or 'nothing'}")
-            for writer in writers:
-                writer.write(result)
+            for write in writes:
+                write(result)
     return Predicted(pictures=count, boxes=dict(boxes.most_common()), unreadable=tuple(unreadable))
 
 
-def _writers(detector: Detector, paths: Sequence[Path], outputs: Outputs) -> list[Writer]:
-    """The writers for what is asked, whose files replace nothing."""
-    if outputs.folder is None:
-        if outputs.drawn or outputs.visdrone:
+def _writers(
+    names: Mapping[int, str], paths: Sequence[Path], wanted: Outputs
+) -> list[AbstractContextManager[writers.Write]]:
+    """Return the writers for what is wanted, whose files replace nothing."""
+    if wanted.folder is None:
+        if wanted.drawn or wanted.visdrone:
             raise ValueError("predict: pictures and VisDrone files need a folder; give --out")
-        return [JsonWriter(detector.names, None)] if outputs.json else []
-    folder = OutputFolder(outputs.folder)
-    chosen = ((outputs.json, JsonWriter), (outputs.drawn, DrawingWriter), (outputs.visdrone, VisdroneWriter))
-    writers: list[Writer] = [writer(detector.names, folder) for wanted, writer in chosen if wanted]
-    folder.require_free(output for writer in writers for output in writer.outputs(paths))
-    return writers
+        return [writers.json_writer(names, None)] if wanted.json else []
+    folder = OutputFolder(wanted.folder)
+    chosen: list[AbstractContextManager[writers.Write]] = []
+    outputs: list[tuple[str, Path | None]] = []
+    if wanted.json:
+        chosen.append(writers.json_writer(names, folder))
+        outputs.append((writers.JSON_FILE, None))
+    if wanted.drawn:
+        chosen.append(writers.drawing_writer(names, folder))
+        outputs += [(writers.drawing_name(path), path) for path in paths]
+    if wanted.visdrone:
+        chosen.append(writers.visdrone_writer(visdrone_categories(names), folder))
+        outputs += [(writers.visdrone_name(path), path) for path in paths]
+    folder.require_free(outputs)
+    return chosen

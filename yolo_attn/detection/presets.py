@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from yolo_attn.visdrone.evaluation.submission import MOST_ROWS
 
-SMALLEST_SIZE = 32  # one cell of the coarsest feature map
+MIN_SIZE = 32  # one cell of the coarsest feature map
 
 
 @dataclass(frozen=True)
@@ -12,10 +14,10 @@ class DetectionSettings:
     """Settings of a detection; the defaults are those of Ultralytics' predict.
 
     Attributes:
-        imgsz: Pixels of height and width, or of both, rounded up to the model's stride. None is the size of the training
+        imgsz: Pixels of the sides, or (height, width), rounded up to the model's stride. None is the size of the training
             or the export.
         conf: Scores above it count, 0 to 1.
-        iou: A box is dropped if its IoU with a better one of its class is above this, 0 to 1; no part of models without NMS.
+        iou: A box is dropped if its IoU with a better one of its class is above this, 0 to 1; unused in models without NMS.
         max_det: Most boxes of a picture.
         multi_label: A box may have several classes, as Ultralytics' `val` scores it; else the best one.
         apply_exif: Rotate a picture as its EXIF note says; else take the pixels as they are stored.
@@ -35,9 +37,8 @@ class DetectionSettings:
             raise ValueError(
                 f"conf {self.conf}, iou {self.iou}, max_det {self.max_det}: conf and iou lie in 0..1, max_det is at least 1"
             )
-        size = SMALLEST_SIZE if self.imgsz is None else self.imgsz
-        if min(size if isinstance(size, tuple) else (size,)) < SMALLEST_SIZE:
-            raise ValueError(f"imgsz {self.imgsz}: height and width are at least {SMALLEST_SIZE} pixels")
+        if self.imgsz is not None and np.min(self.imgsz) < MIN_SIZE:
+            raise ValueError(f"imgsz {self.imgsz}: height and width are at least {MIN_SIZE} pixels")
 
 
 DISPLAY = DetectionSettings()

@@ -1,4 +1,4 @@
-"""An ONNX file as onnxruntime sees it: opened, checked, and described by its own metadata."""
+"""Opens an ONNX file in onnxruntime, checks it, and reads its metadata."""
 
 import ast
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as state
 
-from yolo_attn.detection.detector import ModelInfo
+from yolo_attn.detection.detector import ModelInfo, model_path
 
-# What onnxruntime raises; the classes have no common ancestor but Exception.
+# The errors of onnxruntime have no common ancestor but Exception.
 ONNXRUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
     kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)
 )
@@ -18,11 +18,11 @@ ONNXRUNTIME_ERRORS: tuple[type[Exception], ...] = tuple(
 
 @dataclass(frozen=True)
 class OnnxInfo(ModelInfo):
-    """What an ONNX file says of itself.
+    """A detector as its ONNX file describes it.
 
     Attributes:
-        dtype: Of its input.
-        needs_nms: Whether its output is (B, 4 + classes, A); else it is (B, N, 6), boxes that need no NMS.
+        dtype: Type of the input's numbers.
+        needs_nms: True if the output is (B, 4 + classes, A); else it is (B, N, 6), boxes that need no NMS.
     """
 
     dtype: type
@@ -33,20 +33,17 @@ def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSess
     """Open an ONNX file of a detector that Ultralytics exported.
 
     Args:
-        file: Its path.
-        threads: For the operators of one run; 0 is one for each core.
+        file: The ONNX file.
+        threads: Threads of one run; 0 is one for each core.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It cannot be opened, or is something else.
     """
-    file = Path(file)
-    if not file.is_file():
-        fault = "a folder" if file.is_dir() else "not there"
-        raise FileNotFoundError(f"{file}: {fault}; give an ONNX file, made by `yolo-attn export MODEL`")
+    file = model_path(file)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
-    options.log_severity_level = 4  # what goes wrong is raised
+    options.log_severity_level = 4  # errors are raised
     try:
         session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except ONNXRUNTIME_ERRORS as error:
@@ -95,12 +92,7 @@ def _described(file: Path, session: onnxruntime.InferenceSession) -> OnnxInfo:
     known = output[1] - 4 if needs_nms and isinstance(output[1], int) else len(names)
     if not names or set(names) != set(range(known)):
         raise ValueError(f"{file}: scores {known} classes, its metadata names {len(names)}; export it again")
+    size = height, width
     return OnnxInfo(
-        names=names,
-        imgsz=(height, width),
-        stride=stride,
-        batch=batch,
-        dynamic=dynamic,
-        dtype=dtype,
-        needs_nms=needs_nms,
+        names=names, imgsz=size, stride=stride, batch=batch, dynamic=dynamic, dtype=dtype, needs_nms=needs_nms
     )

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 import cv2
@@ -22,15 +23,15 @@ class Picture:
 
     Attributes:
         path: The file.
+        read: Returns (H, W, 3) uint8, BGR; raises UnreadableError.
         frame: Number of the frame from 1; 0 for an image.
         rate: Frames per second of the video; 0 for an image.
-        read: Gives (H, W, 3) uint8, BGR; raises UnreadableError.
     """
 
     path: Path
-    frame: int
-    rate: float
     read: Callable[[], np.ndarray]
+    frame: int = 0
+    rate: float = 0.0
 
     def __str__(self) -> str:
         return f"{self.path}, frame {self.frame}" if self.frame else str(self.path)
@@ -46,7 +47,7 @@ def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> li
 
     Args:
         source: An image, a video, or a folder of them; folders in it are not entered.
-        suffixes: Of the files to take, in lower case.
+        suffixes: Suffixes of the files to take, in lower case.
 
     Raises:
         FileNotFoundError: It is not there, or the folder holds nothing of the kind.
@@ -68,17 +69,12 @@ def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> li
 
 
 def pictures(paths: Sequence[Path], apply_exif: bool = True) -> Iterator[Picture]:
-    """Yield the pictures of image and video files, one after the other.
-
-    Args:
-        paths: As `files` returns them.
-        apply_exif: See `read_image`.
-    """
+    """Yield the pictures of image and video files, as `files` returns them, one after the other."""
     for path in paths:
         if is_video(path):
             yield from _frames(path)
         else:
-            yield Picture(path, 0, 0.0, partial(read_image, path, apply_exif))
+            yield Picture(path, read=partial(read_image, path, apply_exif))
 
 
 def read_image(path: Path, apply_exif: bool = True) -> np.ndarray:
@@ -105,23 +101,18 @@ def read_image(path: Path, apply_exif: bool = True) -> np.ndarray:
 
 def _frames(path: Path) -> Iterator[Picture]:
     video = cv2.VideoCapture(str(path))
+    rate = video.get(cv2.CAP_PROP_FPS)
     try:
-        rate, number = video.get(cv2.CAP_PROP_FPS), 0
-        while True:
+        for number in count(1):
             success, frame = video.read()
             if not success:
                 break
-            number += 1
-            yield Picture(path, number, rate, partial(_decoded, frame))
-        if not number:
-            yield Picture(path, 0, 0.0, partial(_no_video, path))
+            yield Picture(path, partial(np.asarray, frame), number, rate)
+        if number == 1:
+            yield Picture(path, partial(_refuse_video, path))
     finally:
         video.release()
 
 
-def _decoded(frame: np.ndarray) -> np.ndarray:
-    return frame
-
-
-def _no_video(path: Path) -> np.ndarray:
+def _refuse_video(path: Path) -> np.ndarray:
     raise UnreadableError(f"{path}: no video that OpenCV can read")

@@ -12,12 +12,12 @@ from yolo_attn.detection.detections import Detections
 from yolo_attn.detection.detector import Detector
 from yolo_attn.detection.sources import Picture, UnreadableError
 
-WAITING = 2  # chunks of pictures for each worker, done or not, that are held at a time
+CHUNKS_PER_WORKER = 2  # chunks of pictures for each worker, done or not, that are held at a time
 
 
 @dataclass(frozen=True, eq=False)
 class DetectedPicture:
-    """A picture of a stream, its pixels, and what the detector found on it."""
+    """A picture, its pixels, and the detections on it."""
 
     picture: Picture
     image: np.ndarray
@@ -25,7 +25,7 @@ class DetectedPicture:
 
 
 def detect_stream(detector: Detector, pictures: Iterable[Picture]) -> Iterator[DetectedPicture | UnreadableError]:
-    """Yield what is found on each picture, in order; UnreadableError for one that cannot be read.
+    """Yield the detections on each picture, in order; an UnreadableError for a picture that cannot be read.
 
     Only a few pictures are held at a time, however many there are.
     """
@@ -34,7 +34,7 @@ def detect_stream(detector: Detector, pictures: Iterable[Picture]) -> Iterator[D
     try:
         while chunk := list(islice(source, detector.batch)):
             waiting.append(workers.submit(_detect_chunk, detector, chunk))
-            if len(waiting) >= WAITING * detector.at_once:
+            if len(waiting) >= CHUNKS_PER_WORKER * detector.at_once:
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()

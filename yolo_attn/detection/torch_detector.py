@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import torch
-import torchvision  # noqa: F401  # Ultralytics suppresses with it, but only where somebody has imported it
+import torchvision  # noqa: F401  # Ultralytics' NMS uses it only if it is imported
 from ultralytics import YOLO
 from ultralytics.models.yolo.detect import DetectionPredictor
 
 from yolo_attn.detection.detections import Detections
-from yolo_attn.detection.detector import Detector, ModelInfo
+from yolo_attn.detection.detector import Detector, ModelInfo, model_path
 from yolo_attn.detection.presets import DetectionSettings
 
 try:
@@ -20,7 +20,7 @@ try:
 except ImportError:  # up to Ultralytics 8.3
     from ultralytics.utils.ops import non_max_suppression
 
-USUAL_SIZE = 640  # of a checkpoint that does not say at which size it was trained
+DEFAULT_SIZE = 640  # of a checkpoint that does not say at which size it was trained
 
 
 class TorchDetector(Detector):
@@ -46,9 +46,7 @@ class TorchDetector(Detector):
         batch: int = 8,
         device: str | None = None,
     ):
-        file = Path(file)
-        if not file.exists():
-            raise FileNotFoundError(f"{file}: not there; give a checkpoint, such as runs/detect/train/weights/best.pt")
+        file = model_path(file)
         self._network, info = _opened(file, device)
         self._lock = Lock()
         super().__init__(file, info, settings, at_once, batch)
@@ -57,7 +55,8 @@ class TorchDetector(Detector):
     def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
         missing = 0 if self.info.dynamic else self.batch - len(padded)  # a fixed batch is filled up
         stacked = torch.from_numpy(np.stack(padded + padded[-1:] * missing))
-        chosen = self.settings
+        settings = self.settings
+        classes = None if settings.classes is None else [*settings.classes]
         with self._lock:
             images = stacked.to(self._network.device).permute(0, 3, 1, 2).flip(1)  # BGR to RGB
             images = (images.half() if self._network.fp16 else images.float()).contiguous() / 255
@@ -65,11 +64,11 @@ class TorchDetector(Detector):
             # without NMS are recognised by the shape of their output.
             rows = non_max_suppression(
                 self._network(images),
-                chosen.conf,
-                chosen.iou,
-                list(chosen.classes) if chosen.classes is not None else None,
-                multi_label=chosen.multi_label,
-                max_det=chosen.max_det,
+                settings.conf,
+                settings.iou,
+                classes,
+                multi_label=settings.multi_label,
+                max_det=settings.max_det,
                 max_time_img=math.inf,
             )
             arrays = [entry[:, :6].float().cpu().numpy() for entry in rows[: len(padded)]]
@@ -97,15 +96,12 @@ def _opened(file: Path, device: str | None) -> tuple[Any, ModelInfo]:
         raise ValueError(f"{file}: is a model for {task}; give one for detect")
     if not isinstance(model, YOLO):
         raise ValueError(f"{file}: is a model of {type(model).__name__}, whose outputs are read otherwise; give a YOLO")
-    dynamic = not exported or bool(getattr(network, "dynamic", False))
-    size: Any = getattr(network, "imgsz", None) if exported else model.overrides.get("imgsz")
-    size = size or USUAL_SIZE
+    size: Any = (getattr(network, "imgsz", None) if exported else model.overrides.get("imgsz")) or DEFAULT_SIZE
     height, width = (size, size) if isinstance(size, int) else size
-    names = {int(index): str(name) for index, name in network.names.items()}
     return network, ModelInfo(
-        names=names,
+        names={int(index): str(name) for index, name in network.names.items()},
         imgsz=(int(height), int(width)),
         stride=int(network.stride),
         batch=int(getattr(network, "batch", 1)),
-        dynamic=dynamic,
+        dynamic=not exported or bool(getattr(network, "dynamic", False)),
     )

@@ -1,19 +1,17 @@
 """Official VisDrone detection files for a folder of images, in runs that may be interrupted."""
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from yolo_attn.detection.detector import Detector
+from yolo_attn.detection.detections import VISDRONE_DECIMALS
+from yolo_attn.detection.detector import Detector, model_path
 from yolo_attn.detection.opening import open_detector
-from yolo_attn.detection.output_folder import atomic_path
 from yolo_attn.detection.presets import MOST_ROWS, PROTOCOL, DetectionSettings
 from yolo_attn.detection.sources import IMAGES, UnreadableError, files, pictures
 from yolo_attn.detection.stream import detect_stream
-from yolo_attn.detection.writers import VISDRONE_DECIMALS
-from yolo_attn.storage import atomic_write
+from yolo_attn.storage import atomic_write, digest
 from yolo_attn.visdrone.annotations import NAMES, categories_of, write
 
 SETTINGS_FILE = "settings.json"
@@ -21,7 +19,7 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True)
 class VisdronePredictions:
-    """What a run did.
+    """Outcome of a run.
 
     Attributes:
         written: Detection files it made.
@@ -54,31 +52,29 @@ def predict_visdrone(
         model: A checkpoint or an exported file. Its classes are known by name.
         images: Folder of images, or one image.
         out: Folder for the detection files and a note of what they were made with.
-        settings: Of the detection; `classes` becomes those that VisDrone has.
-        at_once: See `open_detector`.
-        batch: See `open_detector`.
-        device: See `open_detector`.
+        settings: Settings of the detection; `classes` becomes those that VisDrone has.
+        at_once: As for `open_detector`, also `batch` and `device`.
         progress: Wraps a list of tasks, given a title, as tqdm does.
 
     Raises:
         FileNotFoundError: There is no such model, no such folder, or no image in it.
-        FileExistsError: `out` holds detection files made otherwise, or a note that is damaged or somebody else's.
+        FileExistsError: `out` holds detection files made otherwise, or a note that is damaged or from another program.
         OSError: A file cannot be written.
         ValueError: The model is no detector of VisDrone's classes, two images share a stem, or `max_det` is above 500.
     """
-    model, out = Path(model), Path(out)
+    model, out = model_path(model), Path(out)
     if settings.max_det > MOST_ROWS:
         raise ValueError(
-            f"max_det {settings.max_det}: VisDrone's protocol looks at no more than {MOST_ROWS} rows of a file"
+            f"max_det {settings.max_det}: VisDrone's protocol looks at no more than {MOST_ROWS} rows a file"
         )
-    if not model.exists():
-        raise FileNotFoundError(f"{model}: not there; give a checkpoint, such as runs/detect/train/weights/best.pt")
-    paths = _by_stem(files(images, IMAGES))
-    requested = {"model": _digest(model), "images": str(Path(images).resolve()), **asdict(settings)}
-    note = _require_same(out, json.loads(json.dumps(requested)))
-    todo = [path for stem, path in paths.items() if not (out / f"{stem}.txt").exists()]
+    paths = files(images, IMAGES)
+    _require_own_stems(paths)
+    about_model = f"{model.name}, sha256 {digest(model)}"
+    requested = {"model": about_model, "images": str(Path(images).resolve()), **asdict(settings)}
+    note = _matching_note(out, json.loads(json.dumps(requested)))
+    todo = [path for path in paths if not (out / f"{path.stem}.txt").exists()]
     if not todo:
-        return VisdronePredictions(written=0, kept=len(paths), unreadable=(), left_out=tuple(note.get("left_out", ())))
+        return VisdronePredictions(written=0, kept=len(paths), unreadable=(), left_out=tuple(note["left_out"]))
     detector = open_detector(model, settings, at_once, batch, device)
     categories = _all_categories(detector)
     left_out = tuple(name for index, name in detector.names.items() if index not in categories)
@@ -92,63 +88,49 @@ def predict_visdrone(
         if isinstance(result, UnreadableError):
             unreadable.append(str(result))
         else:
-            with atomic_path(out / f"{path.stem}.txt") as draft:
-                write(draft, result.detections.as_visdrone(categories), VISDRONE_DECIMALS)
-    return VisdronePredictions(
-        written=len(todo) - len(unreadable),
-        kept=len(paths) - len(todo),
-        unreadable=tuple(unreadable),
-        left_out=left_out,
-    )
+            write(out / f"{path.stem}.txt", result.detections.as_visdrone(categories), VISDRONE_DECIMALS)
+    written, kept = len(todo) - len(unreadable), len(paths) - len(todo)
+    return VisdronePredictions(written=written, kept=kept, unreadable=tuple(unreadable), left_out=left_out)
 
 
-def _by_stem(paths: Sequence[Path]) -> dict[str, Path]:
+def _require_own_stems(paths: Iterable[Path]) -> None:
     stems: dict[str, Path] = {}
     for path in paths:
         other = stems.setdefault(path.stem.casefold(), path)
         if other != path:
             raise ValueError(f"{path}: {other.name} has the same stem; one detection file cannot serve two images")
-    return {path.stem: path for path in paths}
 
 
-def _digest(model: Path) -> str:
-    """The file's name and a digest of its content; some exports are folders."""
-    digest = hashlib.sha256()
-    for file in sorted(path for path in model.rglob("*") if path.is_file()) if model.is_dir() else [model]:
-        digest.update(file.read_bytes())
-    return f"{model.name}, sha256 {digest.hexdigest()}"
-
-
-def _require_same(out: Path, requested: Mapping) -> Mapping:
+def _matching_note(out: Path, requested: Mapping) -> Mapping:
     """Return the note in `out`, empty if there is none; an error unless its detection files were made as requested."""
     if out.exists() and not out.is_dir():
         raise FileExistsError(f"{out}: is a file; name a folder for the detection files")
-    file = out / SETTINGS_FILE
-    try:
-        before = json.loads(file.read_bytes()) if file.exists() else {}
-        if file.exists() and not (isinstance(before, dict) and requested.keys() <= before.keys()):
-            raise ValueError("it lacks entries")
-    except (OSError, ValueError) as error:
-        raise FileExistsError(
-            f"{file}: damaged, or no note of yolo-attn visdrone predict ({error}); name another folder, or remove this one"
-        ) from error
-    if folders := [path for path in out.glob("*.txt") if path.is_dir()]:
-        raise FileExistsError(
-            f"{folders[0]}: is a folder where a detection file belongs; name another folder with --out"
-        )
-    if not any(out.glob("*.txt")):
-        return before
-    if not before:
-        made = f"of unknown origin, as there is no {SETTINGS_FILE}"
-    elif differing := [key for key in requested if before[key] != requested[key]]:
-        made = "made with " + "; ".join(f"{key} {before[key]!r}, now {requested[key]!r}" for key in differing)
+    present, file = [*out.glob("*.txt")], out / SETTINGS_FILE
+    for path in present:
+        if path.is_dir():
+            raise FileExistsError(f"{path}: is a folder where a detection file belongs; name another folder with --out")
+    made = ""
+    if file.exists():
+        try:
+            note = json.loads(file.read_bytes())
+        except ValueError:
+            note = None
+        if not (isinstance(note, dict) and requested.keys() | {"left_out"} <= note.keys()):
+            raise FileExistsError(
+                f"{file}: damaged, or no note of yolo-attn visdrone predict; name another folder, or remove this one"
+            )
+        differing = [key for key in requested if note[key] != requested[key]]
+        if differing:
+            made = "made with " + "; ".join(f"{key} {note[key]!r}, now {requested[key]!r}" for key in differing)
     else:
-        return before
-    raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
+        note, made = {}, f"of unknown origin, as there is no {SETTINGS_FILE}"
+    if present and made:
+        raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
+    return note
 
 
 def _all_categories(detector: Detector) -> dict[int, int]:
-    """{class of the model: VisDrone category}."""
+    """Return {class of the model: VisDrone category}, with all of VisDrone's."""
     categories = categories_of(detector.names)
     missing = [name for category, name in enumerate(NAMES, 1) if category not in categories.values()]
     if missing:

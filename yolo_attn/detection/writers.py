@@ -1,159 +1,121 @@
-"""What predict writes: drawn pictures and videos, JSON, VisDrone detection files."""
+"""Writers of predict: drawn pictures and videos, JSON, VisDrone detection files.
+
+A writer is a context manager that gives a function to call with each picture; an error in its block discards unfinished files.
+"""
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TextIO
 
 import cv2
 import numpy as np
 
-from yolo_attn.detection.detections import visdrone_categories
+from yolo_attn.detection.detections import VISDRONE_DECIMALS
 from yolo_attn.detection.drawing import draw_boxes
-from yolo_attn.detection.output_folder import FIRST_NUMBER, Output, OutputFolder
+from yolo_attn.detection.output_folder import ANY_FRAME, OutputFolder
 from yolo_attn.detection.sources import is_video
 from yolo_attn.detection.stream import DetectedPicture
-from yolo_attn.visdrone.annotations import write
+from yolo_attn.visdrone.annotations import write as write_rows
 
 JSON_FILE = "detections.json"
-VISDRONE_DECIMALS = 6  # of scores and pixels
-USUAL_RATE = 25.0  # frames per second, for a video that does not say
+DEFAULT_RATE = 25.0  # frames per second, for a video that does not say
+Write = Callable[[DetectedPicture], None]
 
 
-class Writer(ExitStack):
-    """Takes detected pictures one after the other, inside a `with` block; an error in the block discards unfinished files."""
+@contextmanager
+def json_writer(names: Mapping[int, str], folder: OutputFolder | None) -> Iterator[Write]:
+    """Write an array with an entry for each picture, to JSON_FILE, or to standard output if there is no folder."""
+    separator = "[\n"
 
-    def outputs(self, paths: Sequence[Path]) -> list[Output]:
-        """Return the files that will be written for inputs."""
-        raise NotImplementedError
-
-    def write(self, detected: DetectedPicture) -> None:
-        """Write the results of one picture."""
-        raise NotImplementedError
-
-
-class JsonWriter(Writer):
-    """An array with an entry for each picture, in a file, or on standard output if there is no folder."""
-
-    def __init__(self, names: Mapping[int, str], folder: OutputFolder | None):
-        super().__init__()
-        self.names, self.folder = names, folder
-        self.file: TextIO = sys.stdout
-        self.separator = "[\n"
-
-    def outputs(self, paths: Sequence[Path]) -> list[Output]:
-        return [Output(JSON_FILE, None)] if self.folder else []
-
-    def __enter__(self) -> "JsonWriter":
-        if self.folder:
-            with ExitStack() as stack:
-                draft = stack.enter_context(self.folder.draft(JSON_FILE))
-                self.file = stack.enter_context(draft.open("w", encoding="utf-8", newline="\n"))
-                self.enter_context(stack.pop_all())
-        self.push(self._end)
-        return self
-
-    def write(self, detected: DetectedPicture) -> None:
+    def write(detected: DetectedPicture) -> None:
+        nonlocal separator
         height, width = detected.image.shape[:2]
         picture = detected.picture
         frame = {"frame": picture.frame} if picture.frame else {}
         entry = {"image": str(picture.path), **frame, "width": width, "height": height}
-        self.file.write(self.separator + json.dumps(entry | {"detections": detected.detections.as_json(self.names)}))
-        self.separator = ",\n"
+        file.write(separator + json.dumps(entry | {"detections": detected.detections.as_json(names)}))
+        separator = ",\n"
 
-    def _end(self, *_error: object) -> None:
-        self.file.write("[]\n" if self.separator == "[\n" else "\n]\n")
+    with ExitStack() as stack:
+        file = sys.stdout
+        if folder:
+            draft = stack.enter_context(folder.draft(JSON_FILE))
+            file = stack.enter_context(draft.open("w", encoding="utf-8", newline="\n"))
+        try:
+            yield write
+        finally:
+            file.write("[]\n" if separator == "[\n" else "\n]\n")
 
 
-class VisdroneWriter(Writer):
-    """A VisDrone detection file for each picture, named for it; for a frame of a video with its number behind."""
+def visdrone_name(path: Path) -> str:
+    """Return the name of the detection file of an image, or of a video's frames, which end in ANY_FRAME."""
+    return path.stem + (ANY_FRAME if is_video(path) else ".txt")
 
-    def __init__(self, names: Mapping[int, str], folder: OutputFolder):
-        super().__init__()
-        self.folder, self.categories = folder, visdrone_categories(names)
 
-    def outputs(self, paths: Sequence[Path]) -> list[Output]:
-        return [
-            Output(f"{path.stem}_{FIRST_NUMBER}.txt", path, numbered=True)
-            if is_video(path)
-            else Output(f"{path.stem}.txt", path)
-            for path in paths
-        ]
+@contextmanager
+def visdrone_writer(categories: Mapping[int, int], folder: OutputFolder) -> Iterator[Write]:
+    """Write a VisDrone detection file for each picture, named for it; a frame of a video adds its number."""
 
-    def write(self, detected: DetectedPicture) -> None:
+    def write(detected: DetectedPicture) -> None:
         picture = detected.picture
-        number = f"_{picture.frame:0{len(FIRST_NUMBER)}}" if picture.frame else ""
-        with self.folder.draft(f"{picture.path.stem}{number}.txt") as draft:
-            write(draft, detected.detections.as_visdrone(self.categories), VISDRONE_DECIMALS)
+        number = f"_{picture.frame:07}" if picture.frame else ""
+        with folder.draft(f"{picture.path.stem}{number}.txt") as draft:
+            write_rows(draft, detected.detections.as_visdrone(categories), VISDRONE_DECIMALS)
+
+    yield write
 
 
-class DrawingWriter(Writer):
-    """Images with boxes under their own names, and videos as MP4."""
+def drawing_name(path: Path) -> str:
+    """Return the name of the drawn image or video."""
+    return f"{path.stem}.mp4" if is_video(path) else path.name
 
-    def __init__(self, names: Mapping[int, str], folder: OutputFolder):
-        super().__init__()
-        self.names, self.folder = names, folder
-        self.video: VideoFile | None = None
 
-    def outputs(self, paths: Sequence[Path]) -> list[Output]:
-        return [Output(self._name(path), path) for path in paths]
+@contextmanager
+def drawing_writer(names: Mapping[int, str], folder: OutputFolder) -> Iterator[Write]:
+    """Write images with boxes under their own names, and videos as MP4."""
+    add_frame: dict[Path, Callable[[np.ndarray], None]] = {}
 
-    def write(self, detected: DetectedPicture) -> None:
-        image, path = draw_boxes(detected.image, detected.detections, self.names), detected.picture.path
+    def write(detected: DetectedPicture) -> None:
+        image, path = draw_boxes(detected.image, detected.detections, names), detected.picture.path
         if not is_video(path):
-            with self.folder.draft(path.name) as draft:
+            with folder.draft(drawing_name(path)) as draft:
                 draft.write_bytes(_encoded(image, path))
             return
-        if self.video is None or self.video.source != path:
-            self.close()  # the video before is complete
-            draft = self.enter_context(self.folder.draft(self._name(path)))
-            self.video = VideoFile(path, draft, detected.picture.rate or USUAL_RATE, image.shape[:2])
-            self.push(self.video.end)
-        self.video.add(image)
+        if path not in add_frame:
+            open_video.close()  # the video before is complete
+            draft = open_video.enter_context(folder.draft(drawing_name(path)))
+            video = _video(path, draft, detected.picture.rate or DEFAULT_RATE, (image.shape[1], image.shape[0]))
+            add_frame[path] = open_video.enter_context(video)
+        add_frame[path](image)
 
-    def _name(self, path: Path) -> str:
-        return f"{path.stem}.mp4" if is_video(path) else path.name
+    with ExitStack() as open_video:
+        yield write
 
 
-class VideoFile:
-    """A drawn video while it is written.
+@contextmanager
+def _video(source: Path, draft: Path, rate: float, size: tuple[int, int]) -> Iterator[Callable[[np.ndarray], None]]:
+    """Give a function that adds a frame (H, W, 3), BGR, to a drawn video of width and height `size`."""
+    frames = 0
 
-    Args:
-        source: The video that is drawn on.
-        draft: Where to.
-        rate: Frames per second.
-        size: (H, W).
+    def add(frame: np.ndarray) -> None:
+        nonlocal frames
+        writer.write(frame)
+        frames += 1
 
-    Raises:
-        OSError: OpenCV cannot write there.
-    """
-
-    def __init__(self, source: Path, draft: Path, rate: float, size: Sequence[int]):
-        self.source, self.draft, self.frames = source, draft, 0
-        self.writer = cv2.VideoWriter(str(draft), cv2.VideoWriter.fourcc(*"mp4v"), rate, (size[1], size[0]))
-        if not self.writer.isOpened():
-            self.writer.release()
+    writer = cv2.VideoWriter(str(draft), cv2.VideoWriter.fourcc(*"mp4v"), rate, size)
+    try:
+        if not writer.isOpened():
             raise OSError(f"{source}: OpenCV cannot write a drawn video of it to {draft.parent}")
-
-    def add(self, frame: np.ndarray) -> None:
-        """Append a frame (H, W, 3), BGR."""
-        self.writer.write(frame)
-        self.frames += 1
-
-    def end(self, error: type[BaseException] | None, *_error: object) -> None:
-        """Close the file, and count the frames in it: OpenCV does not say when the disk is full."""
-        self.writer.release()
-        if error is not None:
-            return
-        written = cv2.VideoCapture(str(self.draft))
-        frames = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
-        written.release()
-        if frames != self.frames:
-            raise OSError(
-                f"{self.source}: its drawn video cannot be written whole to {self.draft.parent}; is the disk full?"
-            )
+        yield add
+    finally:
+        writer.release()
+    written = cv2.VideoCapture(str(draft))
+    in_file = int(written.get(cv2.CAP_PROP_FRAME_COUNT))
+    written.release()
+    if in_file != frames:  # OpenCV does not say when the disk is full
+        raise OSError(f"{source}: its drawn video cannot be written whole to {draft.parent}; is the disk full?")
 
 
 def _encoded(image: np.ndarray, path: Path) -> bytes:

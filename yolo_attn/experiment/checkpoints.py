@@ -1,11 +1,10 @@
-"""Copies of a training's checkpoints that are whole after a kill at any moment, and what a later process resumes from.
+"""Copies of a training's checkpoints that are whole after a kill at any moment, and from which a later process resumes.
 
-Ultralytics writes last.pt and best.pt in place, so a kill while it saves leaves neither the old checkpoint nor the new. Behind
-each save the file is therefore copied and renamed. The best one carries its epoch in its name: a kill between the two copies
-must not pair an older state with a best one from an epoch that is trained anew.
+Ultralytics writes last.pt and best.pt in place, so a kill while it saves leaves neither the old checkpoint nor the new. After
+each save the file is therefore copied and renamed. The copy of best.pt has its epoch in its name: a kill between the two copies
+must not pair an older state with the best checkpoint of an epoch that is trained anew.
 """
 
-import os
 import pickle
 import shutil
 from pathlib import Path
@@ -34,9 +33,9 @@ def copy_saved(trainer: Any) -> None:
 
 
 def resumable(folder: Path) -> tuple[Path | None, int]:
-    """The checkpoint with which a cut training goes on and the epochs it has behind it; (None, 0) to begin anew.
+    """The checkpoint from which a killed training resumes, and its number of epochs; (None, 0) to start from the beginning.
 
-    Files of a cut epoch are put in order: the best checkpoint is that of the epochs that count, and so are the rows of results.csv.
+    What epochs after that checkpoint left is removed: best checkpoints, and rows of results.csv.
     """
     epochs_of = {path: epochs_in(path) for path in (folder / STATE, folder / "weights" / "last.pt")}
     state, epochs = max(epochs_of.items(), key=lambda entry: entry[1])
@@ -53,7 +52,7 @@ def resumable(folder: Path) -> tuple[Path | None, int]:
 
 
 def epochs_in(checkpoint: Path) -> int:
-    """The epochs behind a checkpoint that can be resumed; 0 for one that is absent, damaged, or stripped at the end of training."""
+    """The number of epochs of a checkpoint that can be resumed; 0 if it is absent, damaged, or stripped at the end of training."""
     try:
         saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
         return saved["epoch"] + 1 if saved["optimizer"] is not None else 0
@@ -62,8 +61,8 @@ def epochs_in(checkpoint: Path) -> int:
 
 
 def restore_best(folder: Path) -> None:
-    """Copy the best checkpoint to where Ultralytics has it."""
-    for best in _bests(folder)[-1:]:
+    """Copy the best checkpoint to the place where Ultralytics looks for it."""
+    for best in _bests(folder)[-1:]:  # none before the first epoch is saved
         _copy(best, folder / "weights" / "best.pt")
 
 
@@ -78,21 +77,13 @@ def _bests(folder: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy a file in one step, without reading it into memory."""
-    draft = target.with_name(f"{target.name}.partial")
-    try:
-        shutil.copyfile(source, draft)
-        os.replace(draft, target)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
+    with source.open("rb") as file:
+        atomic_write(target, iter(lambda: file.read(2**20), b""))
 
 
 def _cut_rows(results: Path, epochs: int) -> None:
-    """Leave the rows of the first `epochs` epochs: a row is written before the checkpoint, so one may be too many, or half written."""
-    lines = results.read_text(encoding="utf-8").splitlines(keepends=True) if results.is_file() else []
-    if not lines:
-        return
-    header, *rows = lines
-    whole = [row for row in rows if row.endswith("\n") and int(row.partition(",")[0]) <= epochs]
-    atomic_write(results, "".join([header, *whole]))
+    """Keep the rows of the first `epochs` epochs: a row is written before the checkpoint, so the last may be too new, or cut."""
+    if results.is_file():
+        lines = results.read_text(encoding="utf-8").splitlines(keepends=True)
+        whole = [row for row in lines[1:] if row.endswith("\n") and int(row.partition(",")[0]) <= epochs]
+        atomic_write(results, "".join([*lines[:1], *whole]))

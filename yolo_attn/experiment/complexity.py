@@ -1,4 +1,4 @@
-"""What a network costs: parameters, floating-point operations, and the time of a forward pass on this machine."""
+"""The cost of a network: parameters, floating-point operations, and the time of a forward pass on this machine."""
 
 import statistics
 import time
@@ -14,12 +14,7 @@ ROUNDS = 20
 
 @dataclass(frozen=True)
 class Complexity:
-    """The size of a network.
-
-    Attributes:
-        parameters: All of them, normalisations and frozen ones included, before any fusing.
-        gflops: 10^9 floating-point operations for one image, 2 for each multiply-add.
-    """
+    """The size of a network: parameters before any fusing, frozen ones included, and 10^9 operations, 2 for each multiply-add."""
 
     parameters: int
     gflops: float
@@ -31,12 +26,8 @@ def complexity(network: nn.Module, imgsz: int, channels: int = 3) -> Complexity:
     Operations are counted as they are dispatched: convolutions and matrix products, wherever they stand, `matmul` and
     `einsum` in a `forward` included. Element-wise work, normalisation, pooling and softmax are not counted.
 
-    Ultralytics' own figure counts modules that it knows, takes 0.0 for an answer when counting fails, and is not used.
-
-    Args:
-        network: On any device; its mode is kept.
-        imgsz: Side of the image in pixels.
-        channels: Of the image.
+    The network may be on any device, and its mode is kept. Ultralytics' own figure, which counts the modules that it knows and
+    is 0.0 where counting fails, is not used.
     """
     training = network.training
     counter = FlopCounterMode(display=False)
@@ -50,8 +41,8 @@ def complexity(network: nn.Module, imgsz: int, channels: int = 3) -> Complexity:
 def milliseconds(network: nn.Module, imgsz: int, channels: int = 3) -> float:
     """The median time of a forward pass with one image, after a warm-up.
 
-    Of the network alone, without reading, scaling and NMS, in the number of threads that torch has. Two such medians taken at
-    different times differ by what else the machine does; a difference between models needs interleaved rounds.
+    Reading, scaling and NMS are not in it. Medians taken at different times differ by what else the machine does; a difference
+    between models needs interleaved rounds.
     """
     image, network = _image(network, imgsz, channels), network.eval()
     times = []

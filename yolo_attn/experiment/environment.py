@@ -1,4 +1,4 @@
-"""Where something was measured."""
+"""The machine and the commit of a measurement."""
 
 import platform
 import shutil

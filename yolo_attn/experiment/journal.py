@@ -9,12 +9,7 @@ from yolo_attn.experiment.records import FailedRun, FinishedRun, run_from_json
 
 @dataclass(frozen=True)
 class Journal:
-    """What the file holds.
-
-    Attributes:
-        runs: The runs in the order in which they ended.
-        damaged: A sentence about each line that is no record.
-    """
+    """The runs of the file, in the order in which they ended, and a sentence about each line that is no record."""
 
     runs: tuple[FinishedRun | FailedRun, ...] = ()
     damaged: tuple[str, ...] = ()
@@ -35,11 +30,7 @@ def read(path: Path) -> Journal:
 
 
 def append(path: Path, run: FinishedRun | FailedRun) -> None:
-    """Add a record: on the disk when this returns, and behind the last whole line.
-
-    Raises:
-        OSError: The file cannot be written; the records before are unchanged.
-    """
+    """Add a record behind the last whole line, and wait until it is on the disk. On an OSError the records before are unchanged."""
     line = run.to_json().encode("utf-8") + b"\n"
     path.touch()
     try:

@@ -1,4 +1,4 @@
-"""What an experiment compares, checked before anything is written."""
+"""The plan of an experiment: its models, data and arguments, checked before anything is written."""
 
 import shlex
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ import yaml
 from yolo_attn.model_yaml.control import control, has_attention
 from yolo_attn.plugin.files import find
 
-# Where a training goes, how long it takes and what it resumes is decided by the experiment.
+# Arguments of a training that the experiment decides.
 RESERVED = frozenset(
     {"model", "data", "epochs", "seed", "project", "name", "save_dir", "exist_ok", "resume", "task", "mode", "time"}
 )
@@ -19,7 +19,7 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Experiment:
-    """What to compare.
+    """Models to compare.
 
     Attributes:
         models: Model YAMLs, paths or names as Ultralytics knows them; the others are compared with the first.
@@ -50,7 +50,7 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Plan:
-    """An experiment whose parts were found and checked.
+    """The files of an experiment, checked.
 
     Attributes:
         texts: {name: text} of the model YAMLs, each control behind its model.
@@ -77,7 +77,8 @@ def check(experiment: Experiment) -> Plan:
         seeds = ", ".join(map(str, experiment.seeds)) or "missing"
         raise ValueError(f"bench: seeds are {seeds}; give each once, 0 or above")
     _check_training(experiment)
-    return Plan(texts=_model_texts(experiment), data=_data_file(experiment.data), checkpoint=_checkpoint(experiment))
+    texts, data = _model_texts(experiment), _data_file(experiment.data)
+    return Plan(texts=texts, data=data, checkpoint=_checkpoint(experiment.training.get("pretrained")))
 
 
 def _model_texts(experiment: Experiment) -> dict[str, str]:
@@ -97,9 +98,9 @@ def _model_texts(experiment: Experiment) -> dict[str, str]:
 
 
 def _model_text(model: str) -> str:
-    if Path(model).suffix not in {".yaml", ".yml"}:
-        way_out = f"; name the YAML of its architecture, and pass its weights as pretrained={model}"
-        raise ValueError(f"bench: {model} is no model YAML{way_out if model.endswith('.pt') else ''}")
+    if model.endswith(".pt"):
+        way_out = f"name the YAML of its architecture, and pass its weights as pretrained={model}"
+        raise ValueError(f"bench: {model} is no model YAML; {way_out}")
     file = find(model)
     text, content = _read_yaml(file)
     if not content.keys() >= {"backbone", "head"}:
@@ -115,10 +116,9 @@ def _data_file(data: str) -> Path:
     try:
         file = Path(check_file(data)).resolve()
     except FileNotFoundError as error:
-        raise FileNotFoundError(
-            f"bench: {data}: no such data YAML here, nor among those that Ultralytics and yolo_attn bring"
-        ) from error
-    content = _read_yaml(file)[1]
+        message = f"bench: {data}: no such data YAML here, nor among those that Ultralytics and yolo_attn bring"
+        raise FileNotFoundError(message) from error
+    _, content = _read_yaml(file)
     if "backbone" in content:
         raise ValueError(f"bench: {file} is a model YAML; --data takes the YAML of a data set")
     if missing := {"train", "val"} - content.keys():
@@ -127,7 +127,6 @@ def _data_file(data: str) -> Path:
 
 
 def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
-    """The text of a YAML file and the mapping in it."""
     try:
         text = file.read_text(encoding="utf-8")
         content = yaml.safe_load(text)
@@ -139,32 +138,29 @@ def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:
 
 
 def _check_training(experiment: Experiment) -> None:
-    """Have Ultralytics look at the names and types of the training arguments."""
     from ultralytics.cfg import get_cfg
 
     if reserved := RESERVED & experiment.training.keys():
-        raise ValueError(
-            f"bench: {', '.join(sorted(reserved))} cannot be passed on; see `yolo-attn bench --help` for what can"
-        )
+        names = ", ".join(sorted(reserved))
+        raise ValueError(f"bench: {names} cannot be passed on; see `yolo-attn bench --help` for what can")
     try:
         get_cfg(overrides={**experiment.training, "epochs": experiment.epochs})
     except (SyntaxError, TypeError, ValueError) as error:
         raise ValueError(f"bench: {str(error).strip().splitlines()[0]}") from error  # usage of `yolo` follows
 
 
-def _checkpoint(experiment: Experiment) -> Path | None:
+def _checkpoint(pretrained: Any) -> Path | None:
     """The file of `pretrained=`, after it was opened once: an unreadable one would cost every run."""
     from ultralytics import YOLO
 
-    given = experiment.training.get("pretrained")
-    if given is None or isinstance(given, bool):
+    if pretrained is None or isinstance(pretrained, bool):
         return None
-    if Path(str(given)).suffix != ".pt":
-        raise ValueError(f"bench: pretrained={given} is no checkpoint; give a .pt file")
+    if Path(str(pretrained)).suffix != ".pt":
+        raise ValueError(f"bench: {pretrained=!s} is no checkpoint; give a .pt file")
     try:
-        model = YOLO(str(given))
+        model = YOLO(str(pretrained))
     except FileNotFoundError as error:
-        raise FileNotFoundError(f"bench: pretrained={given} is not there") from error
+        raise FileNotFoundError(f"bench: {pretrained=!s} is not there") from error
     except Exception as error:  # a file that torch unpickles may raise anything
-        raise ValueError(f"bench: pretrained={given} cannot be opened as a checkpoint: {error}") from error
+        raise ValueError(f"bench: {pretrained=!s} cannot be opened as a checkpoint: {error}") from error
     return Path(model.ckpt_path).resolve()

@@ -1,7 +1,7 @@
 """The plots of an experiment, from its records only: learning curves, AP against latency, differences by class."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,9 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from yolo_attn.experiment import paired
 from yolo_attn.experiment.records import FinishedRun
-from yolo_attn.experiment.summary import SCORES, Summary, summarise
+from yolo_attn.experiment.summary import SCORES, Summary, difference, summarise
 from yolo_attn.storage import atomic_write
 
 # Colours that people with a colour vision deficiency can tell apart (Okabe and Ito).
@@ -20,21 +19,20 @@ MARKERS = "osD^vPX*"
 BY_CLASS = ("AP", "mAP50-95")  # scores that are known by class, the preferred one first
 
 
-def write(folder: Path, models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Path]:
+def write(folder: Path, models: Sequence[str], runs: Sequence[FinishedRun]) -> None:
     """Draw what the runs allow into `folder`; nothing without a run."""
     if not runs:
-        return []
+        return
     figures = {
         "curves.png": curves(models, runs),
         "ap-latency.png": accuracy_against_latency(summarise(models, runs)),
         "per-class.png": per_class(models, runs),
     }
-    drawn = {folder / name: figure for name, figure in figures.items() if figure is not None}
-    for path, figure in drawn.items():
-        png = io.BytesIO()
-        figure.savefig(png, dpi=150)
-        atomic_write(path, png.getvalue())
-    return list(drawn)
+    for name, figure in figures.items():
+        if figure:
+            png = io.BytesIO()
+            figure.savefig(png, dpi=150)
+            atomic_write(folder / name, png.getvalue())
 
 
 def curves(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure:
@@ -42,17 +40,15 @@ def curves(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure:
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     for axes, key in zip(figure.subplots(1, 2), ("mAP50", "mAP50-95"), strict=True):
         for index, model in enumerate(models):
-            shown = [run.curve for run in runs if run.model == model]
-            if not shown:
+            by_seed = [dict(zip(run.curve["epoch"], run.curve[key], strict=True)) for run in runs if run.model == model]
+            if not by_seed:
                 continue
-            epochs = sorted(set.intersection(*(set(curve["epoch"]) for curve in shown)))
-            by_epoch = [dict(zip(curve["epoch"], curve[key], strict=True)) for curve in shown]
-            values = np.array([[scores[epoch] for epoch in epochs] for scores in by_epoch])
-            colour = _colour(index)
-            axes.fill_between(epochs, values.min(0), values.max(0), alpha=0.15, linewidth=0, color=colour)
-            marker = "o" if len(epochs) == 1 else None  # a line through one point cannot be seen
-            line = {"linewidth": 2 if index == 0 else 1.5, "marker": marker, "color": colour}
-            axes.plot(epochs, values.mean(0), label=f"{model} (n = {len(shown)})", **line)
+            epochs = sorted(set.intersection(*map(set, by_seed)))
+            values = np.array([[scores[epoch] for epoch in epochs] for scores in by_seed])
+            axes.fill_between(epochs, values.min(0), values.max(0), alpha=0.15, linewidth=0, color=_colour(index))
+            (line,) = axes.plot(epochs, values.mean(0), label=f"{model} (n = {len(by_seed)})", color=_colour(index))
+            line.set_linewidth(2 if index == 0 else 1.5)
+            line.set_marker("o" if len(epochs) == 1 else "")  # a line through one point cannot be seen
         axes.set(xlabel="epoch", ylabel=f"{key}, %", ylim=(0, None))
         axes.xaxis.get_major_locator().set_params(integer=True)
         _style(axes)
@@ -71,16 +67,9 @@ def accuracy_against_latency(summaries: Sequence[Summary]) -> Figure | None:
     axes = figure.subplots()
     for index, summary in enumerate(summaries):
         score, latency = summary.scores[key], summary.latency
-        if score is None or latency is None:
-            continue
-        style: dict[str, Any] = {
-            "fmt": MARKERS[index % len(MARKERS)],
-            "color": _colour(index),
-            "elinewidth": 1,
-            "capsize": 3,
-        }
-        deviations: dict[str, Any] = {"xerr": latency.deviation, "yerr": score.deviation}
-        axes.errorbar(latency.value, score.value, label=f"{summary.model} (n = {score.n})", **deviations, **style)
+        if score and latency:
+            style = {"label": f"{summary.model} (n = {score.n})", "capsize": 3, **_marker(index)}
+            axes.errorbar(latency.value, score.value, xerr=latency.deviation, yerr=score.deviation, **style)
     axes.set(xlabel="forward pass, one image, ms (median; runs measured one after another)", ylabel=f"{SCORES[key]}, %")
     axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
     axes.margins(0.15)
@@ -104,7 +93,9 @@ def per_class(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure | No
     axes.axvline(0, color=COLOURS[0], linewidth=1)
     for index, model in enumerate(others, 1):
         shift = (index - (len(others) + 1) / 2) * 0.8 / len(others)
-        _draw_differences(axes, classes, _by_class(runs, model, key), baseline, shift, index)
+        scores = _by_class(runs, model, key)
+        for row, name in enumerate(classes):
+            _draw_difference(axes, row + shift, scores.get(name, {}), baseline[name], index)
         axes.plot([], [], MARKERS[index % len(MARKERS)], label=model, color=_colour(index))
     axes.set_yticks(range(len(classes)), classes)
     axes.set_ylim(len(classes) - 0.5, -0.5)
@@ -117,33 +108,29 @@ def per_class(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure | No
     return figure
 
 
-ClassScores = dict[str, dict[int, float]]  # {class: {seed: score}}
+def _by_class(runs: Sequence[FinishedRun], model: str, key: str) -> dict[str, dict[int, float]]:
+    """{class: {seed: score}} of a model, without classes that have no ground truth."""
+    by_class: dict[str, dict[int, float]] = {}
+    for run in [run for run in runs if run.model == model]:
+        for name, score in run.per_class[key].items():
+            if score is not None:
+                by_class.setdefault(name, {})[run.seed] = score
+    return by_class
 
 
-def _draw_differences(
-    axes: Axes, classes: Sequence[str], scores: ClassScores, baseline: ClassScores, shift: float, index: int
+def _draw_difference(
+    axes: Axes, y: float, scores: Mapping[int, float], baseline: Mapping[int, float], index: int
 ) -> None:
-    style: dict[str, Any] = {"color": _colour(index)}
-    for row, name in enumerate(classes):
-        mean = paired.difference(scores.get(name, {}), baseline[name])
-        if mean is None:
-            continue
-        seeds = [score - baseline[name][seed] for seed, score in scores[name].items() if seed in baseline[name]]
-        axes.scatter(seeds, [row + shift] * len(seeds), s=16, alpha=0.55, linewidth=0, **style)
+    mean = difference(scores, baseline)
+    if mean:
+        seeds = [scores[seed] - baseline[seed] for seed in scores if seed in baseline]
+        axes.scatter(seeds, [y] * len(seeds), s=16, alpha=0.55, linewidth=0, color=_colour(index))
         interval = None if mean.high is None else mean.high - mean.value
-        marker: dict[str, Any] = {"fmt": MARKERS[index % len(MARKERS)], "ms": 4.5, "elinewidth": 1}
-        axes.errorbar(mean.value, row + shift, xerr=interval, **marker, **style)
+        axes.errorbar(mean.value, y, xerr=interval, markersize=4.5, **_marker(index))
 
 
-def _by_class(runs: Sequence[FinishedRun], model: str, key: str) -> ClassScores:
-    """The scores of a model, without classes that have no ground truth."""
-    scores: ClassScores = {}
-    for run in runs:
-        if run.model == model:
-            for name, score in run.per_class[key].items():
-                if score is not None:
-                    scores.setdefault(name, {})[run.seed] = score
-    return scores
+def _marker(index: int) -> dict[str, Any]:
+    return {"fmt": MARKERS[index % len(MARKERS)], "color": _colour(index), "elinewidth": 1}
 
 
 def _colour(index: int) -> str:

@@ -1,6 +1,6 @@
 """The same pretrained weights for every model of an experiment.
 
-Ultralytics matches weights by the number of a row, so a baseline and its variant with one more row would not get the same ones. Here
+Ultralytics matches weights by the number of a row, so a baseline and its variant with one more row would not get the same. Here
 every model of an experiment gets them by `transfer`, which matches rows by what they are.
 """
 
@@ -17,39 +17,27 @@ from yolo_attn.experiment.records import CarriedWeights, Task
 from yolo_attn.plugin.weights import transfer
 from yolo_attn.storage import atomic_write
 
-NOTE = "carried.json"  # in the folder of a run
+CARRIED = "carried.json"  # in the folder of a run
 
 
 def prepare(folder: Path, task: Task, data: Mapping[str, Any]) -> Path:
     """Build the model of a task for its data set, carry the weights of `pretrained=` into it, and save it.
 
-    What has no counterpart starts from random weights that follow from the seed.
-
-    Args:
-        folder: The folder of the run.
-        task: The task; its training names the checkpoint.
-        data: The data YAML as `check_det_dataset` gives it.
-
-    Returns:
-        The checkpoint from which the training starts.
-
-    Raises:
-        ValueError: The checkpoint is not of a model built from a YAML.
+    What has no counterpart starts from random weights that follow from the seed. Returns the checkpoint from which the training
+    starts; ValueError if that of `pretrained=` is not of a model built from a YAML.
     """
-    given = str(task.training["pretrained"])
+    checkpoint = task.training["pretrained"]
     init_seeds(task.seed)
     built = YOLO(task.model, task="detect").model
     network = type(built)(built.yaml, ch=data.get("channels", 3), nc=data["nc"], verbose=False)
-    done = transfer(given, network)
+    carried = transfer(checkpoint, network)
     torch.save({"model": network, "train_args": {}}, folder / PRETRAINED)
-    note = CarriedWeights(
-        checkpoint=Path(given).name, parameters=done.parameters, carried_parameters=done.carried_parameters
-    )
-    atomic_write(folder / NOTE, note.to_json())
+    record = CarriedWeights(Path(checkpoint).name, carried.parameters, carried.carried_parameters)
+    atomic_write(folder / CARRIED, record.to_json())
     return folder / PRETRAINED
 
 
-def carried(folder: Path) -> CarriedWeights | None:
-    """What `prepare` carried in a folder; None where the training did not start from a checkpoint."""
-    note = folder / NOTE
-    return CarriedWeights.from_json(note.read_text(encoding="utf-8")) if note.is_file() else None
+def carried_weights(folder: Path) -> CarriedWeights | None:
+    """Read what `prepare` carried for the run in a folder; None where the training did not start from a checkpoint."""
+    file = folder / CARRIED
+    return CarriedWeights.from_json(file.read_text(encoding="utf-8")) if file.is_file() else None

@@ -1,8 +1,8 @@
-"""What is recorded of an experiment: the task of a run, and what became of it. Each record is one line of JSON."""
+"""Records of an experiment: the task of a run, and its result. Each is one line of JSON."""
 
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -14,31 +14,17 @@ class Record:
     """A dataclass that is one line of JSON in a file."""
 
     def to_json(self) -> str:
-        """The record as one line."""
         return json.dumps(asdict(self), allow_nan=False)
 
     @classmethod
     def from_json(cls: type[T], text: str) -> T:
-        """Read what `to_json` wrote.
-
-        Raises:
-            ValueError: The text is no JSON, or lacks something that the record has.
-        """
+        """Read what `to_json` wrote; ValueError for anything else."""
         return _build(cls, json.loads(text))
 
 
 @dataclass(frozen=True)
 class Task(Record):
-    """What a worker process is to train and measure.
-
-    Attributes:
-        name: Name of the model in the tables.
-        model: Path of its YAML.
-        data: Path of the data YAML.
-        seed: Seed of the training.
-        epochs: Epochs of the training.
-        training: Further arguments of Ultralytics' training, by name.
-    """
+    """The work of a process: a model YAML, called `name` in the tables, and the arguments of its training."""
 
     name: str
     model: str
@@ -50,7 +36,7 @@ class Task(Record):
 
 @dataclass(frozen=True)
 class Environment:
-    """Where a run was measured: versions, the device's name, torch's threads, and the commit of a checkout ("" without one)."""
+    """The place of a measurement: versions, the device's name, torch's threads, and the commit of a checkout ("" without one)."""
 
     yolo_attn: str
     commit: str
@@ -63,13 +49,7 @@ class Environment:
 
 @dataclass(frozen=True)
 class CarriedWeights(Record):
-    """The weights that a model got from the checkpoint of `pretrained=`.
-
-    Attributes:
-        checkpoint: Name of its file.
-        parameters: Parameters of the model.
-        carried_parameters: Those of them that came from the checkpoint.
-    """
+    """Number of a model's parameters, and of those that came from the checkpoint of `pretrained=`, named without its folder."""
 
     checkpoint: str
     parameters: int
@@ -113,7 +93,6 @@ class FinishedRun(Record):
 
     @classmethod
     def from_json(cls, text: str) -> "FinishedRun":
-        """Read what `to_json` wrote; ValueError for anything else."""
         run = run_from_json(text)
         if not isinstance(run, cls):
             raise ValueError("is the record of a failed run")
@@ -122,14 +101,7 @@ class FinishedRun(Record):
 
 @dataclass(frozen=True)
 class FailedRun(Record):
-    """A run that ended with an error.
-
-    Attributes:
-        model: Name of the model.
-        seed: Seed of the training.
-        error: One line.
-        log: Path of what the run printed.
-    """
+    """A run that ended with an error, in one line; `log` is the path of what the run printed."""
 
     model: str
     seed: int
@@ -138,37 +110,31 @@ class FailedRun(Record):
     status: str = field(default="failed", init=False)
 
 
-def run_from_json(text: str) -> FinishedRun | FailedRun:
-    """One line of JSON -> the run that it records.
-
-    Raises:
-        ValueError: The text is no JSON, or lacks something that a record has.
-    """
-    values = json.loads(text)
-    if not isinstance(values, dict):
-        raise ValueError("is no JSON object")
-    if values.get("status", "finished") == "failed":
-        return _build(FailedRun, values)
-    parts: dict[str, type] = {"environment": Environment, "carried": CarriedWeights}
-    nested: dict[str, Any] = {name: _build(parts[name], values[name]) for name in parts if values.get(name) is not None}
-    return _build(FinishedRun, values | nested)
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What became of an experiment.
+    """The result of an experiment.
 
     Attributes:
         models: Names in the order of the tables; the first is the baseline.
-        runs: The finished runs that were asked for.
-        failed: The runs that failed this time.
-        table: The tables of `table.md`.
+        runs: Finished runs of the models and seeds of this experiment.
+        failed: Runs that failed this time.
+        table: Text of table.md.
     """
 
     models: tuple[str, ...]
     runs: tuple[FinishedRun, ...]
     failed: tuple[FailedRun, ...]
     table: str = ""
+
+
+def run_from_json(text: str) -> FinishedRun | FailedRun:
+    """One line of JSON -> the run that it records; ValueError for anything else."""
+    values = json.loads(text)
+    if isinstance(values, dict) and values.get("status") == "failed":
+        return _build(FailedRun, values)
+    run = _build(FinishedRun, values)
+    carried = _build(CarriedWeights, run.carried) if run.carried is not None else None
+    return replace(run, environment=_build(Environment, run.environment), carried=carried)
 
 
 def _build(cls: type[T], values: object) -> T:

@@ -1,4 +1,4 @@
-"""Train several models with several seeds, each run in a process of its own, and measure all alike.
+"""Train several models with several seeds, each run in a process of its own, and measure them all in the same way.
 
 The folder of an experiment:
 
@@ -27,13 +27,13 @@ PATIENCE = 30.0  # seconds for the worker of a killed benchmark to end; on a bus
 def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
     """Do every run that is not finished in `out`, seed by seed, each model in turn. A run that fails does not stop the others.
 
-    May be killed and started again: finished runs stay, the one that was cut goes on from its last epoch, failed ones are tried anew. A
+    May be killed and started again: finished runs stay, the interrupted run resumes after its last epoch, failed runs are tried again. A
     resumed training draws other random numbers than an undisturbed one; its record says after which epoch. Tables are
     written after every run, plots at the end.
 
     Args:
         experiment: What to compare. More models and seeds may be added to a folder later.
-        log: Takes a line on how it goes.
+        log: Called with each line of progress.
 
     Raises:
         FileNotFoundError: A model or the data set is not there.
@@ -41,11 +41,11 @@ def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
         ValueError: A file is of the wrong kind, or an argument is not one of Ultralytics' training, or is given twice.
     """
     plan = check(experiment)
-    with _held(experiment.out):
-        settings.require_same(experiment.out, settings.folder_settings(experiment, plan))
+    with _lock(experiment.out):
+        settings.require_same(experiment, plan)
         (experiment.out / "models").mkdir(exist_ok=True)
         for name, text in plan.texts.items():
-            atomic_write(experiment.out / "models" / f"{name}.yaml", text)
+            atomic_write(_model_file(experiment, name), text)
         _check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
         outcome = _do_runs(experiment, plan, log)
         plots.write(experiment.out, outcome.models, outcome.runs)
@@ -53,7 +53,11 @@ def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
 
 
 def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> Outcome:
-    finished = _finished(experiment.out, log)
+    file = experiment.out / JOURNAL
+    entries = journal.read(file)
+    for sentence in entries.damaged:
+        log(sentence)
+    finished = {(run.model, run.seed): run for run in entries.runs if isinstance(run, FinishedRun)}
     failed: list[FailedRun] = []
     planned = [(name, seed) for seed in experiment.seeds for name in plan.texts]
 
@@ -71,39 +75,32 @@ def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> 
         folder = (experiment.out / "runs" / f"{name}-seed{seed}").resolve()
         log(f"{title}: {folder / launch.LOG}")
         start = time.monotonic()
-        ended = launch.work(folder, _task(experiment, plan, name, seed))
-        journal.append(experiment.out / JOURNAL, ended)
-        if isinstance(ended, FinishedRun):
-            finished[name, seed] = ended
-            scores = ", ".join(f"{key} {value:.2f}" for key, value in ended.scores.items() if value is not None)
+        run = launch.work(folder, _task(experiment, plan, name, seed))
+        journal.append(file, run)
+        if isinstance(run, FinishedRun):
+            finished[name, seed] = run
+            scores = ", ".join(f"{key} {value:.2f}" for key, value in run.scores.items() if value is not None)
             log(f"{title}: {scores} in {time.monotonic() - start:.0f} s")
         else:
-            failed.append(ended)
-            log(f"{title}: FAILED, {ended.error}")
+            failed.append(run)
+            log(f"{title}: FAILED, {run.error}")
         outcome = write_tables()
     return outcome
 
 
 def _task(experiment: Experiment, plan: Plan, name: str, seed: int) -> Task:
-    model = (experiment.out / "models" / f"{name}.yaml").resolve()
-    training = dict(experiment.training)
+    model, training = str(_model_file(experiment, name).resolve()), dict(experiment.training)
     if plan.checkpoint:
         training["pretrained"] = str(plan.checkpoint)
-    return Task(
-        name=name, model=str(model), data=str(plan.data), seed=seed, epochs=experiment.epochs, training=training
-    )
+    return Task(name=name, model=model, data=str(plan.data), seed=seed, epochs=experiment.epochs, training=training)
 
 
-def _finished(out: Path, log: Callable[[str], None]) -> dict[tuple[str, int], FinishedRun]:
-    """{(model, seed): run} of the finished runs in a folder."""
-    entries = journal.read(out / JOURNAL)
-    for sentence in entries.damaged:
-        log(sentence)
-    return {(run.model, run.seed): run for run in entries.runs if isinstance(run, FinishedRun)}
+def _model_file(experiment: Experiment, name: str) -> Path:
+    return experiment.out / "models" / f"{name}.yaml"
 
 
 @contextmanager
-def _held(out: Path) -> Iterator[None]:
+def _lock(out: Path) -> Iterator[None]:
     """Hold a folder against a second benchmark, and wait until the worker of a killed one, which holds runs/, has ended."""
     busy = f"{out}: another `yolo-attn bench` works there; wait for it, or name another folder"
     (out / "runs").mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The accuracy of a trained detector: both protocols, from one set of detection files where the data set is VisDrone's."""
+"""The accuracy of a trained detector: by Ultralytics' protocol, and on VisDrone by the official one too, from the same detection files."""
 
 import math
 from collections.abc import Mapping
@@ -35,11 +35,7 @@ class Scores:
 
 
 def official_images(data: Mapping[str, Any]) -> Path | None:
-    """The folder of validation images that have official annotations beside them; None if this is no VisDrone data set.
-
-    Args:
-        data: A data YAML as Ultralytics' `check_det_dataset` gives it.
-    """
+    """The folder of validation images that have official annotations beside them; None if this is no VisDrone data set."""
     if not isinstance(data["val"], str) or not set(NAMES) <= {str(name) for name in data["names"].values()}:
         return None
     listed = Path(data["val"])
@@ -51,51 +47,33 @@ def official_images(data: Mapping[str, Any]) -> Path | None:
     return annotated[0] if len(annotated) == len(folders) == 1 else None
 
 
-def score(
-    weights: Path, data: Mapping[str, Any], data_file: str, out: Path, imgsz: int, batch: int, device: str | None
-) -> Scores:
-    """A checkpoint -> its scores on the validation images.
+def score(weights: Path, data: Mapping[str, Any], out: Path, imgsz: int, batch: int, device: str | None) -> Scores:
+    """A checkpoint -> its scores on the validation images of a data YAML as `check_det_dataset` gives it.
 
     On VisDrone both protocols read the detection files written to `out`/detections. On another data set there is Ultralytics'
     protocol only, by its own `val`.
-
-    Args:
-        weights: The checkpoint.
-        data: The data YAML as `check_det_dataset` gives it.
-        data_file: Its path.
-        out: Folder of the run.
-        imgsz: Pixels of the longer side.
-        batch: Images at once.
-        device: As Ultralytics calls it; None is the first GPU, or the CPU where there is none.
     """
     images = official_images(data)
     if images is None:
         place = {"project": str(out), "name": "val", "exist_ok": True, "plots": False}
-        box = YOLO(str(weights)).val(data=data_file, imgsz=imgsz, batch=batch, device=device, **place).box
+        box = YOLO(str(weights)).val(data=data["yaml_file"], imgsz=imgsz, batch=batch, device=device, **place).box
         average = np.asarray(box.all_ap).reshape(-1, len(THRESHOLDS))
-        return _ultralytics(average, box.ap_class_index, data["names"])
+        return _percentages(average, box.ap_class_index, data["names"])
     detections = out / "detections"
-    settings = replace(PROTOCOL, imgsz=imgsz)
-    predict_visdrone(weights, images, detections, settings, batch=batch, device=device)
-    coco_like = ultralytics_scores(detections, data)
+    predict_visdrone(weights, images, detections, replace(PROTOCOL, imgsz=imgsz), batch=batch, device=device)
+    scores = ultralytics_scores(detections, data)
     result = evaluate(_annotations(images), detections, read_sizes(images))
     official = {key: _percent(result.official[key]) for key in ("AP", "AP50")}
-    official_by_class = {str(row["name"]): _percent(float(row["AP"])) for row in result.per_class}
-    return Scores(
-        overall=coco_like.overall | official,
-        per_class=coco_like.per_class | {"AP": official_by_class},
-    )
+    by_class = {str(row["name"]): _percent(float(row["AP"])) for row in result.per_class}
+    return Scores(overall=scores.overall | official, per_class=scores.per_class | {"AP": by_class})
 
 
 def ultralytics_scores(detections: Path, data: Mapping[str, Any]) -> Scores:
     """Official detection files -> mAP50 and mAP50-95 by Ultralytics' functions: overall, and the latter by class.
 
     Matching, precision and recall are those of its validator, on its labels. `yolo val` on the same checkpoint gives somewhat lower
-    numbers: it does not clip boxes to the image, pads images more, and takes 300 boxes of an image where here it is 500.
-
-    Args:
-        detections: Folder of detection files.
-        data: The data YAML as `check_det_dataset` gives it; its classes may stand in another order than VisDrone's.
+    numbers: it does not clip boxes to the image, pads images more, and takes 300 boxes of an image where here it is 500. The
+    classes of the data YAML may stand in another order than VisDrone's.
     """
     index_of = {str(name): index for index, name in data["names"].items()}
     class_index = np.array([index_of[name] for name in NAMES])
@@ -112,10 +90,11 @@ def ultralytics_scores(detections: Path, data: Mapping[str, Any]) -> Scores:
         scores.append(rows[:, 4].numpy())
         classes.append(predicted.numpy())
         true_classes.append(truth.numpy())
-    return _ultralytics(*average_precision(*map(np.concatenate, (hits, scores, classes, true_classes))), data["names"])
+    average, kinds = average_precision(*map(np.concatenate, (hits, scores, classes, true_classes)))
+    return _percentages(average, kinds, data["names"])
 
 
-def _ultralytics(average: np.ndarray, classes: np.ndarray, names: Mapping[int, str]) -> Scores:
+def _percentages(average: np.ndarray, classes: np.ndarray, names: Mapping[int, str]) -> Scores:
     """Average precision (classes with ground truth, 10 thresholds) -> scores, None for a class without ground truth."""
     mean50, mean = (100 * average[:, 0].mean(), 100 * average.mean()) if len(average) else (math.nan, math.nan)
     by_class = {names[int(index)]: _percent(100 * row.mean()) for index, row in zip(classes, average, strict=True)}

@@ -1,9 +1,7 @@
-"""The note of a folder's settings: a folder holds runs of one kind only."""
+"""settings.json of an experiment's folder: what its runs have in common. A folder holds runs of one kind only."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +9,41 @@ from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.storage import atomic_write
 
 NAME = "settings.json"
+RESULTS = ("runs/*/record.json", "runs/*/trained", "runs/*/state.pt", "runs/*/weights/*.pt")
 
 
-@dataclass(frozen=True)
-class FolderSettings:
-    """What the runs of a folder have in common.
+def require_same(experiment: Experiment, plan: Plan) -> None:
+    """Write the settings of an experiment and a digest of each model into its folder; more models than before are no difference.
 
-    Attributes:
-        settings: Data, training and the versions that numbers depend on, by name.
-        models: {name: digest of the model YAML}.
+    Other settings are welcome as long as no run of the folder has finished or saved a checkpoint.
+
+    Raises:
+        FileExistsError: The folder has runs of other settings; the message names each that differs.
+        ValueError: The settings of a folder with runs are damaged.
     """
+    out, file = experiment.out, experiment.out / NAME
+    settings = _settings(experiment, plan)
+    models = {name: _digest(text.encode()) for name, text in plan.texts.items()}
+    if file.is_file() and any(any(out.glob(pattern)) for pattern in RESULTS):
+        earlier_settings, earlier_models = _read(file)
+        differences = [
+            f"{key} {earlier_settings.get(key, 'not given')}, now {settings.get(key, 'not given')}"
+            for key in {**earlier_settings, **settings}
+            if earlier_settings.get(key) != settings.get(key)
+        ]
+        for name, digest in models.items():
+            if earlier_models.get(name, digest) != digest:
+                differences.append(f"the file of {name} was another")
+        if differences:
+            raise FileExistsError(
+                f"{out}: holds runs of other settings: {'; '.join(differences)}. Name another folder, or remove this one"
+            )
+        models = {**earlier_models, **models}
+    atomic_write(file, json.dumps({"settings": settings, "models": models}, indent=2) + "\n")
 
-    settings: Mapping[str, Any]
-    models: Mapping[str, str]
 
-    def to_json(self) -> str:
-        """The settings as indented JSON."""
-        return json.dumps(asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> "FolderSettings":
-        """Read what `to_json` wrote; ValueError for anything else."""
-        values = json.loads(text)
-        if not isinstance(values, dict) or not all(isinstance(values.get(key), dict) for key in ("settings", "models")):
-            raise ValueError("has no settings and models")
-        return cls(settings=values["settings"], models=values["models"])
-
-
-def folder_settings(experiment: Experiment, plan: Plan) -> FolderSettings:
-    """The settings that an experiment asks for."""
+def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
+    """Data, training, and the versions that numbers depend on, as JSON keeps them."""
     import torch
     import ultralytics
 
@@ -47,51 +51,22 @@ def folder_settings(experiment: Experiment, plan: Plan) -> FolderSettings:
     if plan.checkpoint:
         contents["content of the checkpoint"] = _digest(plan.checkpoint.read_bytes())
     settings = {"data": str(plan.data), **contents, "epochs": experiment.epochs, **experiment.training}
-    settings |= {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
-    models = {name: _digest(text.encode()) for name, text in plan.texts.items()}
-    return FolderSettings(settings=json.loads(json.dumps(settings)), models=models)  # tuples are lists in the file
+    versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
+    return json.loads(json.dumps({**settings, **versions}))  # tuples are lists in the file
 
 
-def require_same(out: Path, asked: FolderSettings) -> None:
-    """Write the settings of an experiment into its folder; more models than before are no difference.
-
-    Other settings are welcome as long as no run of the folder has finished or saved a checkpoint.
-
-    Raises:
-        FileExistsError: The folder has runs of other settings; the message names each that differs.
-        ValueError: The note of a folder with runs is damaged.
-    """
-    file, known = out / NAME, asked.models
-    if file.is_file() and has_results(out):
-        try:
-            before = FolderSettings.from_json(file.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(
-                f"{file}: is damaged ({error}), so the settings of the runs beside it are unknown; name another folder"
-            ) from error
-        if differences := _differences(before, asked):
-            raise FileExistsError(
-                f"{out}: holds runs of other settings: {'; '.join(differences)}. Name another folder, or remove this one"
-            )
-        known = {**before.models, **asked.models}
-    atomic_write(file, FolderSettings(settings=asked.settings, models=known).to_json())
-
-
-def has_results(out: Path) -> bool:
-    """Whether a run of a folder has finished or saved a checkpoint."""
-    patterns = ("runs/*/record.json", "runs/*/trained", "runs/*/state.pt", "runs/*/weights/*.pt")
-    return any(next(out.glob(pattern), None) for pattern in patterns)
-
-
-def _differences(before: FolderSettings, asked: FolderSettings) -> list[str]:
-    keys = {**before.settings, **asked.settings}
-    settings = [
-        f"{key} {before.settings.get(key, 'not given')}, now {asked.settings.get(key, 'not given')}"
-        for key in keys
-        if before.settings.get(key) != asked.settings.get(key)
-    ]
-    models = [name for name in asked.models if before.models.get(name, asked.models[name]) != asked.models[name]]
-    return settings + [f"the file of {name} was another" for name in models]
+def _read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or not all(
+            isinstance(content.get(key), dict) for key in ("settings", "models")
+        ):
+            raise ValueError("has no settings and models")
+    except ValueError as error:
+        raise ValueError(
+            f"{file}: is damaged ({error}), so the settings of the runs beside it are unknown; name another folder"
+        ) from error
+    return content["settings"], content["models"]
 
 
 def _digest(content: bytes) -> str:

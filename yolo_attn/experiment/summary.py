@@ -1,12 +1,56 @@
-"""The runs of an experiment, model by model."""
+"""The runs of an experiment, model by model: means over seeds, and differences between models trained with the same seeds."""
 
-from collections.abc import Sequence
+import math
+import statistics
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from yolo_attn.experiment import paired
+from scipy.stats import t as students_t
+
 from yolo_attn.experiment.records import FinishedRun
 
 SCORES = {"mAP50": "mAP50", "mAP50-95": "mAP50-95", "AP": "official AP", "AP50": "official AP50"}  # key: heading
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Mean of n values, and their standard deviation with n - 1 in the denominator; None for a single value."""
+
+    value: float
+    deviation: float | None
+    n: int
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of n differences, and the ends of its 95 % interval by Student's t; None for a single pair."""
+
+    value: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean(values: Sequence[float]) -> Mean | None:
+    """Mean and standard deviation; None without values."""
+    if not values:
+        return None
+    deviation = statistics.stdev(values) if len(values) > 1 else None
+    return Mean(value=statistics.fmean(values), deviation=deviation, n=len(values))
+
+
+def difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Difference | None:
+    """{seed: value} of a model and of the baseline -> their difference over the seeds that both have; None without any.
+
+    The interval takes the differences of seeds for independent and normal. It is about seeds on this data set only.
+    """
+    pairs = mean([values[seed] - baseline[seed] for seed in values if seed in baseline])
+    if pairs is None:
+        return None
+    if pairs.deviation is None:
+        return Difference(value=pairs.value, low=None, high=None, n=pairs.n)
+    half = float(students_t.ppf(0.975, pairs.n - 1)) * pairs.deviation / math.sqrt(pairs.n)
+    return Difference(value=pairs.value, low=pairs.value - half, high=pairs.value + half, n=pairs.n)
 
 
 @dataclass(frozen=True)
@@ -14,20 +58,20 @@ class Summary:
     """One model over its seeds.
 
     Attributes:
-        model: Its name.
-        parameters, gflops: Its size; None if no run is finished.
+        model: Name of the model.
+        parameters, gflops: Size of the network; None if no run is finished.
         latency: Milliseconds; the deviation is over the runs.
-        scores: {key of SCORES: percent}, what the data set has.
-        differences: To the baseline, likewise; empty for the baseline itself.
+        scores: {key of SCORES: percent}, as far as the data set has them.
+        differences: {key of SCORES: percentage points to the baseline}; empty for the baseline itself.
         seeds: Seeds of the finished runs.
     """
 
     model: str
     parameters: int | None
     gflops: float | None
-    latency: paired.Mean | None
-    scores: dict[str, paired.Mean | None]
-    differences: dict[str, paired.Difference | None]
+    latency: Mean | None
+    scores: dict[str, Mean | None]
+    differences: dict[str, Difference | None]
     seeds: tuple[int, ...]
 
 
@@ -39,14 +83,14 @@ def summarise(models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Summar
     summaries = []
     for name in models:
         own = [run for run in runs if run.model == name]
-        differences = {key: paired.difference(values[name][key], baseline[key]) for key in keys}
+        differences = {key: difference(values[name][key], baseline[key]) for key in keys}
         summaries.append(
             Summary(
                 model=name,
                 parameters=own[0].parameters if own else None,
                 gflops=own[0].gflops if own else None,
-                latency=paired.mean([run.latency_ms for run in own]),
-                scores={key: paired.mean([*values[name][key].values()]) for key in keys},
+                latency=mean([run.latency_ms for run in own]),
+                scores={key: mean([*values[name][key].values()]) for key in keys},
                 differences={} if name == models[0] else differences,
                 seeds=tuple(run.seed for run in own),
             )

@@ -6,9 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from yolo_attn.experiment import paired
 from yolo_attn.experiment.records import FinishedRun, Outcome
-from yolo_attn.experiment.summary import SCORES, Summary, summarise
+from yolo_attn.experiment.summary import SCORES, Difference, Mean, Summary, summarise
 from yolo_attn.storage import atomic_write
 
 OFFICIAL = (
@@ -24,16 +23,7 @@ COST = (
 
 
 def write(out: Path, command: str, outcome: Outcome) -> str:
-    """Write table.md and table.csv into a folder.
-
-    Args:
-        out: The folder.
-        command: The command line of the experiment.
-        outcome: What to report.
-
-    Returns:
-        The text of table.md.
-    """
+    """Write table.md, with the command line of the experiment, and table.csv into `out`; return the text of table.md."""
     summaries = summarise(outcome.models, outcome.runs)
     text = markdown(command, outcome, summaries)
     atomic_write(out / "table.csv", comma_separated(summaries))
@@ -49,7 +39,8 @@ def markdown(command: str, outcome: Outcome, summaries: Sequence[Summary]) -> st
     lines += [""]
     if len(summaries) > 1 and headings:
         lines += [f"Difference to {summaries[0].model}, paired by seed: mean [95 % interval], pairs", ""]
-        lines += _table(["model", *headings], map(_difference_row, summaries[1:]))
+        rows = [[summary.model, *map(_difference, summary.differences.values())] for summary in summaries[1:]]
+        lines += _table(["model", *headings], rows)
         lines += [""]
     return "\n".join([*lines, *_notes(outcome, "AP" in summaries[0].scores), ""])
 
@@ -71,7 +62,7 @@ def comma_separated(summaries: Sequence[Summary]) -> str:
     return out.getvalue()
 
 
-def _fields(value: paired.Mean | paired.Difference | None, width: int) -> list[Any]:
+def _fields(value: Mean | Difference | None, width: int) -> list[Any]:
     return [None] * width if value is None else list(vars(value).values())
 
 
@@ -85,17 +76,13 @@ def _row(summary: Summary) -> list[str]:
     return [summary.model, *size, *scores, _mean(summary.latency, 1), str(len(summary.seeds))]
 
 
-def _mean(value: paired.Mean | None, digits: int) -> str:
+def _mean(value: Mean | None, digits: int) -> str:
     if value is None:
         return "-"
     return f"{value.value:.{digits}f}" + ("" if value.deviation is None else f" ± {value.deviation:.{digits}f}")
 
 
-def _difference_row(summary: Summary) -> list[str]:
-    return [summary.model, *map(_difference, summary.differences.values())]
-
-
-def _difference(value: paired.Difference | None) -> str:
+def _difference(value: Difference | None) -> str:
     if value is None:
         return "-"
     interval = "" if value.low is None else f" [{value.low:+.2f}, {value.high:+.2f}]"
@@ -107,39 +94,31 @@ def _notes(outcome: Outcome, official: bool) -> Iterator[str]:
         yield "- Scores are in percent: mean ± standard deviation (n - 1) over n seeds."
         yield OFFICIAL if official else ULTRALYTICS
         yield COST
-        yield _conditions(outcome.runs)
+        yield f"- Conditions: {', '.join(_conditions(outcome.runs))}."
         yield from _carried(outcome)
     else:
         yield "- No run is finished."
     for run in outcome.runs:
         if run.resumed_after:
             epochs = ", ".join(map(str, run.resumed_after))
-            yield (
-                f"- {run.model}, seed {run.seed}, was cut and resumed after epoch {epochs}: from there on it drew other"
-                " random numbers than an undisturbed run."
-            )
+            cut = f"- {run.model}, seed {run.seed}, was cut and resumed after epoch {epochs}"
+            yield f"{cut}: from there on it drew other random numbers than an undisturbed run."
     for failure in outcome.failed:
         yield f"- FAILED: {failure.model}, seed {failure.seed}: {failure.error}"
 
 
 def _carried(outcome: Outcome) -> Iterator[str]:
-    """Say which share of each model's parameters came from the checkpoint of `pretrained=`."""
-    by_model = {run.model: run.carried for run in reversed(outcome.runs) if run.carried}
+    """The share of each model's parameters that came from the checkpoint of `pretrained=`."""
+    by_model = {run.model: run.carried for run in outcome.runs if run.carried}
     if by_model:
         checkpoints = " and ".join(sorted({carried.checkpoint for carried in by_model.values()}))
-        shares = ", ".join(
-            f"{name} {carried.carried_parameters / carried.parameters:.1%}"
-            for name in outcome.models
-            if (carried := by_model.get(name))
-        )
-        yield f"- Parameters that started from {checkpoints}: {shares}."
+        models = [(name, by_model[name]) for name in outcome.models if name in by_model]
+        shares = [f"{name} {carried.carried_parameters / carried.parameters:.1%}" for name, carried in models]
+        yield f"- Parameters that started from {checkpoints}: {', '.join(shares)}."
 
 
-def _conditions(runs: Sequence[FinishedRun]) -> str:
-    parts = []
-    for key in ("device", "threads", "torch", "ultralytics", "python", "yolo_attn", "commit"):
-        values = sorted({str(getattr(run.environment, key)) for run in runs} - {""})
-        parts += [f"{key} {' and '.join(values)}"] if values else []
-    parts.append(f"imgsz {' and '.join(sorted({str(run.imgsz) for run in runs}))}")
-    parts.append(f"batch {' and '.join(sorted({str(run.batch) for run in runs}))}")
-    return f"- Conditions: {', '.join(parts)}."
+def _conditions(runs: Sequence[FinishedRun]) -> Iterator[str]:
+    conditions = [{**vars(run.environment), "imgsz": run.imgsz, "batch": run.batch} for run in runs]
+    for key in ("device", "threads", "torch", "ultralytics", "python", "yolo_attn", "commit", "imgsz", "batch"):
+        if values := {str(condition[key]) for condition in conditions} - {""}:
+            yield f"{key} {' and '.join(sorted(values))}"

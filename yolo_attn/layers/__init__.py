@@ -5,8 +5,9 @@ first, then hyper-parameters with defaults; `forward` keeps the shape. What test
 layer stands on its class:
 
 - The docstring of the file: title, authors and link in the first line, then the mechanism.
-- The docstring of the class: the map from input to output with shapes, then `Args:`, `Raises:` and `Source:`, and a paragraph
-  "Authors' code: ..." where released code differs from its paper.
+- The docstring of the class: the map from input to output with shapes, then `Args:` and `Source:`, and a paragraph
+  "Authors' code: ..." where released code differs from its paper. An argument outside the range that `Args:` gives raises
+  ValueError.
 - `parameter_formula` (str): number of parameters, a Python expression in C and the constructor's arguments; letters of its
   own are defined behind semicolons: "2 * C * m; m = C // reduction".
 - `multi_source` (bool): True if the layer reads a list of feature maps, and the constructor a list of channels. Left out otherwise.
@@ -47,5 +48,5 @@ LAYERS: dict[str, type[nn.Module]] = {
 
 
 def is_multi_source(layer: type[nn.Module]) -> bool:
-    """Whether a layer reads a list of feature maps; layers that users register need not say."""
+    """Return whether a layer reads a list of feature maps; layers that users register need not say."""
     return getattr(layer, "multi_source", False)

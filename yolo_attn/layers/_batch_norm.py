@@ -1,7 +1,5 @@
 """BatchNorm of pooled vectors, for BAM, EMCA and SRM."""
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn

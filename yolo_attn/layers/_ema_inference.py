@@ -4,8 +4,6 @@ Shapes: N = B * factor groups of k channels, of H x W pixels. The weights are th
 others hold their parameters.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -18,7 +16,7 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
 
 
 def is_traced() -> bool:
-    """Whether the operators are being recorded (TorchScript or torch.compile), so that they must be plain ones."""
+    """Return whether the operators are being recorded (TorchScript or torch.compile), so that they must be plain ones."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling()
 
 
@@ -30,7 +28,7 @@ def pooled(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def coefficients(
     rows: Tensor, columns: Tensor, edges: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    """What `pooled` gives -> row gates (N, k, H), column gates (N, k, W), scale (N, k), kernel (9, k) and offset (N,).
+    """Results of `pooled` -> row gates (N, k, H), column gates (N, k, W), scale (N, k), kernel (9, k) and offset (N,).
 
     The score that `weighted` makes of them is scale . normalised(x * gates) + conv3x3(x, kernel) + offset.
     """
@@ -72,7 +70,7 @@ def weighted(
 
 
 def at_least_float32(x: Tensor) -> torch.dtype:
-    """The type for sums over H * W, which overflow in half precision."""
+    """Return the type for sums over H * W, which overflow in half precision."""
     return torch.promote_types(x.dtype, torch.float32)
 
 

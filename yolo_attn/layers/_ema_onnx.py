@@ -4,8 +4,6 @@ Not for torch, whose transposed convolution on a CPU takes several times as long
 `_ema_inference.coefficients` explains.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

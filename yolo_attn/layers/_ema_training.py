@@ -22,8 +22,6 @@ Backward, where D stands for the gradient of the loss by what follows it:
     D x_c(p) = D t_c(p) r_c(h) q_c(w) + sum_d K_d,c D z(p - d) + g(p) D y_c(p), and what comes through the pooled means
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

@@ -4,8 +4,6 @@ A score for each channel, from its mean, and a score for each pixel, from dilate
 the gated input is added to the input.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -26,9 +24,6 @@ class BAM(nn.Module):
         reduction: C / reduction channels in both bottlenecks, 1 to C.
         dilation: Distance between the taps of the two 3x3 convolutions in pixels, 1 or more.
         authors_code: Multiply the scores, as in the released code.
-
-    Raises:
-        ValueError: channels or dilation below 1, or reduction outside 1 to C.
 
     Source: paper, section 3.
     """

@@ -4,8 +4,6 @@ Means along one axis keep the position along the other. The gate of a pixel is t
 its column.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -19,9 +17,6 @@ class CA(nn.Module):
     Args:
         channels: C, 1 or more.
         reduction: C / reduction channels in the shared bottleneck, 1 or more; the bottleneck is never narrower than 8.
-
-    Raises:
-        ValueError: an argument is below 1.
 
     Source: paper, equations 4 to 9.
     """

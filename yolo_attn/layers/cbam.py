@@ -3,8 +3,6 @@
 The input is multiplied by a gate for each channel, then by a gate for each pixel; both are computed from means and maxima.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,9 +21,6 @@ class CBAM(nn.Module):
         reduction: C / reduction channels in the bottleneck of the channel gate, 1 to C.
         kernel_size: Side of the pixel gate's convolution, odd.
         authors_code: Add biases to the bottleneck and a BatchNorm after the convolution, as in the released code.
-
-    Raises:
-        ValueError: reduction outside 1 to C, or an even or non-positive kernel_size.
 
     Source: paper, equations 1 to 3.
     """

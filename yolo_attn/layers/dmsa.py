@@ -4,8 +4,6 @@ A 3x3 and a 5x5 convolution, then groups with shared weights: half of a group's 
 half's pixels do. In DMSANet the layer replaces the 3x3 convolution of a bottleneck.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -28,9 +26,6 @@ class DMSA(nn.Module):
         channels: C, a multiple of 2 * groups.
         groups: Number of groups G, 1 or more, all with the same weights; each is split into two halves of k = C / (2 * G) channels.
         stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
-
-    Raises:
-        ValueError: channels cannot be split into that many groups of two halves, or stride is below 1.
 
     Source: paper, section 3.
     """
@@ -76,9 +71,8 @@ class DMSA(nn.Module):
 
     def _pixels(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, k, H, W) -> x * gate + alpha * a sum over all pixels, each weighed by its similarity."""
-        normalised = torch.group_norm(
-            x, self.query.in_features
-        )  # an InstanceNorm, whose module fails on a single pixel
+        # An InstanceNorm, whose module fails on a single pixel.
+        normalised = torch.group_norm(x, self.query.in_features)
         gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid().to(x.dtype)
         # (N, 1, H * W, k), contiguous: without the axis of heads, or transposed afterwards, torch takes the form that holds all scores in
         # memory at once.

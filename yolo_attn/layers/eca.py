@@ -4,8 +4,6 @@ The gate of a channel is computed from the means of its nearest neighbours in ch
 bottleneck.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -15,7 +13,7 @@ from yolo_attn.layers._checks import check_odd, check_positive
 
 
 def adaptive_kernel_size(channels: int, gamma: float = 2.0, bias: float = 1.0) -> int:
-    """The number of neighbours by the rule of section 3.2: |(log2(C) + bias) / gamma|, an even number made the next odd one."""
+    """Return the number of neighbours by the rule of section 3.2: |(log2(C) + bias) / gamma|, an even number made the next odd one."""
     return int(abs((math.log2(channels) + bias) / gamma)) | 1
 
 
@@ -29,9 +27,6 @@ class ECA(nn.Module):
         kernel_size: Number of neighbours, odd; 0 takes the paper's rule.
         gamma: Slope of the rule, above 0; larger means fewer neighbours. Used with kernel_size 0 only.
         bias: Offset of the rule. Used with kernel_size 0 only.
-
-    Raises:
-        ValueError: an even or negative kernel_size, or gamma not above 0.
 
     Source: paper, section 3.2.
     """

@@ -8,8 +8,6 @@ sum gates the group's pixels.
 convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference` or `_ema_onnx`.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -41,9 +39,6 @@ class EMA(nn.Module):
     Args:
         channels: C, a multiple of factor.
         factor: Number of groups, 1 or more; all share the weights, of k = C / factor channels.
-
-    Raises:
-        ValueError: channels cannot be split into that many groups.
 
     Source: paper, section 3. Parameter names are those of the authors' checkpoints.
     """

@@ -4,36 +4,20 @@ The two branches of EMA per group of k channels, a gated and normalised one and 
 joined once the step that weighs each by the other is left out; here their sum gates every channel and pixel by itself.
 """
 
-from __future__ import annotations
-
 import torch
-from torch import nn
 
-from yolo_attn.layers._checks import check_positive, group_width
+from yolo_attn.layers.ema import EMA
 
 
-class EMANoCross(nn.Module):
+class EMANoCross(EMA):
     """x (B, C, H, W) -> x * gate, gate (B, C, H, W) in (0, 1).
 
     Args:
         channels: C, a multiple of factor.
         factor: Number of groups, 1 or more; all share the weights, of k = C / factor channels.
 
-    Raises:
-        ValueError: channels cannot be split into that many groups.
-
     Source: paper, section 3 and Table 3. Parameters as in EMA.
     """
-
-    parameter_formula = "10 * k**2 + 4 * k; k = C // factor"
-
-    def __init__(self, channels: int, factor: int = 32):
-        super().__init__()
-        check_positive(self, "factor is usually 32", channels=channels, factor=factor)
-        k = group_width(self, channels, factor, "factor")
-        self.conv1x1 = nn.Conv2d(k, k, 1)
-        self.gn = nn.GroupNorm(k, k)
-        self.conv3x3 = nn.Conv2d(k, k, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         k, (height, width) = self.gn.num_channels, x.shape[2:]
@@ -41,7 +25,6 @@ class EMANoCross(nn.Module):
         pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
         rows, columns = self.conv1x1(pooled).sigmoid().to(x.dtype).split([height, width], 2)
         gated = groups * rows * columns.transpose(2, 3)
-        # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
-        normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)
+        normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)  # as in `definition` of EMA
         gate = (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype)
         return (groups * gate).view(x.shape)

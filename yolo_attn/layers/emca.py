@@ -8,8 +8,6 @@ none (S=0), the last block of the previous stage (S=1, N'=1), all blocks of the 
 every previous stage (S=i-1, N'=1).
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -36,9 +34,6 @@ class EMCA(nn.Module):
         excitation: `se` (two matrices), `eca` (a 1-D kernel of the ECA rule) or `srm` (mean and deviation, then a BatchNorm).
         reduction: C / reduction channels in the bottleneck of `se`, 1 to C. Not used otherwise.
 
-    Raises:
-        ValueError: a source is wider than the first, the excitation is unknown, or reduction is outside 1 to C.
-
     Source: paper, section III. `srm` mixes means and deviations with the same kernel, as its published parameter counts require.
     """
 
@@ -51,7 +46,7 @@ class EMCA(nn.Module):
     def __init__(self, channels: list[int], excitation: str = "se", reduction: int = 16):
         super().__init__()
         if not channels or min(channels) < 1:
-            raise ValueError(f"EMCA: widths must be 1 or more, found {channels}; give the widths of the maps.")
+            raise ValueError(f"EMCA: widths must be 1 or more, found {channels}; give the widths of the feature maps.")
         width, sources = channels[0], len(channels)
         if max(channels) > width:
             raise ValueError(

@@ -5,8 +5,6 @@ for each of their channels, which a softmax over the scales normalises. The laye
 another module named PSA. In EPSANet it replaces the 3x3 convolution of a bottleneck.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -23,9 +21,6 @@ class EPSA(nn.Module):
         channels: C, a multiple of 64: the last convolution has 16 groups on C / 4 channels.
         reduction: C / 4 / reduction channels in the bottleneck, 1 to C / 4.
         stride: Stride of the convolutions, 1 or more; above 1 only where the layer replaces a strided convolution.
-
-    Raises:
-        ValueError: channels is not a multiple of 64, or another argument is out of range.
 
     Source: paper, equations 4 to 10.
     """

@@ -8,8 +8,6 @@ cos(pi u (h + 1/2) / H) cos(pi v (w + 1/2) / W), as in the paper's equation. Not
 number of half waves across a feature map of any size.
 """
 
-from __future__ import annotations
-
 import functools
 import math
 from typing import Any
@@ -40,9 +38,6 @@ class FCA(nn.Module):
         channels: C, a multiple of frequencies.
         reduction: C / reduction channels in the bottleneck, 1 to C.
         frequencies: Number of frequencies that share the channels: 1, 2, 4, 8 or 16. With 1, the pooled values are 7 times those of SE.
-
-    Raises:
-        ValueError: reduction outside 1 to C, another number of frequencies, or channels that do not split into it.
 
     Source: paper, section 3.
     """

@@ -4,8 +4,6 @@ Nothing is pooled. A bottleneck over the channels of each pixel gives a gate for
 another.
 """
 
-from __future__ import annotations
-
 import math
 
 import torch

@@ -3,8 +3,6 @@
 A softmax over all pixels weighs their sum, the context vector. A bottleneck transforms it, and the result is added to every pixel.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -18,9 +16,6 @@ class GC(nn.Module):
     Args:
         channels: C, 1 or more.
         reduction: C / reduction channels in the bottleneck, 1 to C.
-
-    Raises:
-        ValueError: channels below 1, or reduction outside 1 to C.
 
     Source: paper, equation 5.
     """

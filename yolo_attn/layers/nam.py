@@ -4,8 +4,6 @@ The scale that a BatchNorm learns for a channel says how much the channel varies
 normalised pixels of the channel, and their sigmoid is the gate.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -21,9 +19,6 @@ class NAM(nn.Module):
     Args:
         channels: C, 1 or more.
         authors_code: Treat the share as a constant in the backward, as in the released code. The output is the same.
-
-    Raises:
-        ValueError: channels below 1.
 
     Source: paper, equations 1 and 2.
     """

@@ -5,8 +5,6 @@ parameters is matched by one convolution over the first m = round(sqrt(P)) chann
 bias; the other channels pass unchanged. A bottleneck could not match a small P (ECA has 5).
 """
 
-from __future__ import annotations
-
 import math
 
 import torch
@@ -22,9 +20,6 @@ class PointwiseControl(nn.Module):
         channels: C, as the layer requires.
         layer: Name of the layer whose parameters are matched, one of LAYERS that reads a single feature map.
         arguments: Hyper-parameters of that layer.
-
-    Raises:
-        ValueError: There is no such layer, or it refuses its arguments.
 
     m is at most C: a layer with more than C * C parameters is not matched, and the count says so. No normalisation, no
     activation, no shortcut, so that nothing but the mixing of channels is added.

@@ -5,8 +5,6 @@ epochs. With this gain the network starts as the network that the weights come f
 the layer to use. The papers of the layers do not do this.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -20,9 +18,6 @@ class ReZero(nn.Module):
         channels: C, as the layer requires.
         layer: Name of the layer, one of LAYERS that reads a single feature map.
         arguments: Hyper-parameters of that layer.
-
-    Raises:
-        ValueError: There is no such layer, or it refuses its arguments.
 
     The gradient of the layer's own parameters is 0 in the first step, in which only the gain moves.
     """

@@ -4,8 +4,6 @@ In each group one half of the channels is gated by its means, the other by its n
 then mixes the halves. The weights are shared by all groups.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -18,9 +16,6 @@ class SA(nn.Module):
     Args:
         channels: C, a multiple of 2 * groups.
         groups: Number of groups, 1 or more; each is split into two halves of k = C / (2 * groups) channels.
-
-    Raises:
-        ValueError: channels cannot be split into that many groups of two halves.
 
     Source: paper, section 3.
     """

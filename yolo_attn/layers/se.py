@@ -3,8 +3,6 @@
 The gates of all channels are computed from the means of all channels, by two matrices with a bottleneck between them.
 """
 
-from __future__ import annotations
-
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -19,9 +17,6 @@ class SE(nn.Module):
         channels: C, 1 or more.
         reduction: C / reduction channels in the bottleneck, 1 to C.
 
-    Raises:
-        ValueError: channels below 1, or reduction outside 1 to C.
-
     Source: paper, equations 2 to 4; the bottleneck has no biases, as in the authors' code.
     """
 
@@ -35,9 +30,8 @@ class SE(nn.Module):
         self.expand = nn.Linear(width, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if (
-            torch.is_grad_enabled() and not torch.jit.is_tracing()
-        ):  # the backward of a sum is a view, that of a mean a new feature map
+        if torch.is_grad_enabled() and not torch.jit.is_tracing():
+            # The backward of a sum is a view, that of a mean a new feature map.
             pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
         else:
             pooled = x.mean((2, 3))  # (B, C)

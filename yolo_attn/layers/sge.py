@@ -4,8 +4,6 @@ In each group of channels the gate of a pixel is high where the pixel resembles 
 pixel does.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -21,9 +19,6 @@ class SGE(nn.Module):
     Args:
         channels: C, a multiple of groups.
         groups: Number of groups, 1 or more, each with a weight and a bias.
-
-    Raises:
-        ValueError: channels cannot be split into that many groups.
 
     Source: paper, equations 1 to 5.
     """

@@ -3,8 +3,6 @@
 The gate of a channel is computed from its own mean and standard deviation; the other channels do not contribute.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -20,9 +18,6 @@ class SRM(nn.Module):
 
     Args:
         channels: C, 1 or more.
-
-    Raises:
-        ValueError: channels below 1.
 
     Source: paper, section 3.
     """

@@ -5,8 +5,6 @@ axes gives a gate. The paper rotates the feature map so that one code serves all
 and the three gates are averaged before one multiplication.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 
@@ -19,9 +17,6 @@ class TripletAttention(nn.Module):
     Args:
         channels: C, 1 or more; no parameter depends on it.
         kernel_size: Side of the three convolutions, odd.
-
-    Raises:
-        ValueError: channels below 1, or an even or non-positive kernel_size.
 
     Source: paper, section 3.
     """

@@ -1,6 +1,6 @@
 """The control of an ablation: the same model with a plain 1x1 convolution of as many parameters in place of each attention layer."""
 
-from yolo_attn.layers import LAYERS
+from yolo_attn.layers import LAYERS, is_multi_source
 from yolo_attn.layers.pointwise_control import PointwiseControl
 from yolo_attn.model_yaml.rows import Row, parse
 
@@ -20,7 +20,7 @@ def control(text: str) -> str:
         raise ValueError("there is no attention layer in this model, so it has no control")
     for row in reversed(rows):
         layer = LAYERS[row.module]
-        if getattr(layer, "multi_source", False) or hasattr(layer, "out_channels"):
+        if is_multi_source(layer) or hasattr(layer, "out_channels"):
             raise ValueError(
                 f"row {row.index}: {row.module} joins several rows or changes the width; it has no control"
             )

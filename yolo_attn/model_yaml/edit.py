@@ -4,7 +4,7 @@ The text is edited where the numbers stand, so that the rest of a file stays as 
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml.names import suggestion
@@ -13,11 +13,11 @@ from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
 from yolo_attn.model_yaml.scale import without_default_scale
 
 Edit = tuple[int, int, str]  # positions of what is replaced, and its replacement
-NEWLINE = re.compile(r"\r\n|\r|\n")
+Wiring = list[tuple[str, list[int]]]  # module and sources of each row
+LINE_HEAD = re.compile(r"(\r\n|\r|\n)([^\r\n]*)\Z")
+NEWLINE = re.compile(r"[\r\n]")
 LAYER_CALL = re.compile(r"(\w+)\s*(?:\(.*\))?")  # EMA or EMA(32), as the argument of a network's row
-NOT_EDITABLE = (
-    "the rows are written in a way that cannot be edited; write one row a line, `- [-1, 1, Conv, [64, 3, 2]]`"
-)
+NOT_EDITABLE = "the rows cannot be edited as they are written; write one row a line, `- [-1, 1, Conv, [64, 3, 2]]`"
 
 
 def insert(text: str, after: int, layer: str, args: Sequence = ()) -> str:
@@ -33,22 +33,15 @@ def insert(text: str, after: int, layer: str, args: Sequence = ()) -> str:
         ValueError: There is no such row, it is the last, or the model's rows are not wired right.
     """
     rows = _wired(text)
-    if not 0 <= after < len(rows) - 1:
-        raise ValueError(
-            f"row {after} cannot be followed by a layer; write 0 to {len(rows) - 2}, the last row is the head"
-        )
+    last = len(rows) - 1
+    if not 0 <= after < last:
+        raise ValueError(f"row {after} cannot be followed by a layer; write 0 to {last - 1}, row {last} is the head")
     new = after + 1
-
-    def index(row: int) -> int:
-        return row + (row > after)
-
-    def source(row: int) -> int:
-        return new if row == after else index(row)
-
-    written = f"[-1, 1, {layer}, [{', '.join(map(str, args))}]]"
-    changed = _edited(text, [*_renumbering(rows, index, source), _addition(text, rows[after], written)])
-    expected = _wiring(rows, source)
-    _require_rows(changed, [*expected[:new], (layer, [after]), *expected[new:]])
+    sources = [row + (row >= after) for row in range(len(rows))]
+    expected = _wiring(rows, sources)
+    expected.insert(new, (layer, [after]))
+    addition = _addition(text, rows[after], f"[-1, 1, {layer}, [{', '.join(map(str, args))}]]")
+    changed = _edited(text, [*_renumbering(rows, 1, after, sources), addition], expected)
     if _without(changed, new) != text:
         raise ValueError(NOT_EDITABLE)
     return changed
@@ -89,23 +82,19 @@ def strip(text: str) -> str:
     for row in reversed(_wired(text)):
         if row.module in LAYERS:
             text = _without(text, row.index)
-    return _edited(text, [edit for row in parse(text) for edit in _layer_arguments(row)])
+    rows = parse(text)
+    edits = [edit for row in rows for edit in _layer_arguments(row)]
+    return _edited(text, edits, _wiring(rows)) if edits else text
 
 
 def _without(text: str, removed: int) -> str:
+    """The model without a row; what read it reads its first source."""
     rows = parse(text)
-    before = rows[removed].sources[0]
-
-    def index(row: int) -> int:
-        return row - (row > removed)
-
-    def source(row: int) -> int:
-        return before if row == removed else index(row)
-
     others = [row for row in rows if row.index != removed]
-    changed = _edited(text, [*_renumbering(others, index, source), _removal(text, rows, removed)])
-    _require_rows(changed, _wiring(others, source))
-    return changed
+    sources = [row - (row > removed) for row in range(len(rows))]
+    sources[removed] = rows[removed].sources[0]
+    edits = [_removal(text, rows, removed), *_renumbering(others, -1, removed, sources)]
+    return _edited(text, edits, _wiring(others, sources))
 
 
 def _wired(text: str) -> list[Row]:
@@ -115,48 +104,48 @@ def _wired(text: str) -> list[Row]:
     return rows
 
 
-def _renumbering(rows: Sequence[Row], index: Callable[[int], int], source: Callable[[int], int]) -> Iterator[Edit]:
-    """What leads each reference to `source(row)` and moves the number in each comment as far as its row moves to `index(row)`."""
+def _wiring(rows: Sequence[Row], sources: Sequence[int] | None = None) -> Wiring:
+    """Module and sources of each row, after row n has become row `sources[n]` to its readers; the image stays -1."""
+    moved = dict(enumerate(sources or ()))
+    return [(row.module, [moved.get(source, source) for source in row.sources]) for row in rows]
+
+
+def _renumbering(rows: Sequence[Row], shift: int, after: int, sources: Sequence[int]) -> Iterator[Edit]:
+    """Replace each reference to row n by one to row `sources[n]`, while the rows behind `after` move by `shift`."""
     for row in rows:
-        moved = index(row.index)
-        for span, entry, old in zip(row.at.sources, row.references, row.sources, strict=True):
-            if old >= 0:  # the image stays -1 from the first row; a reference that counts back goes on counting back
-                yield *span, str(source(old) if entry >= 0 else source(old) - moved)
-        if row.at.number and row.comment_number is not None and row.comment_number + moved - row.index >= 0:
-            yield *row.at.number, str(row.comment_number + moved - row.index)
+        moved = shift if row.index > after else 0
+        for span, reference, source in zip(row.at.sources, row.references, row.sources, strict=True):
+            if source >= 0:  # the image stays -1; a reference that counts back goes on counting back
+                yield *span, str(sources[source] - (0 if reference >= 0 else row.index + moved))
+        if row.at.number and row.comment_number is not None and row.comment_number + moved >= 0:
+            yield *row.at.number, str(row.comment_number + moved)
 
 
 def _addition(text: str, before: Row, row: str) -> Edit:
     start, end = before.at.row
     if not before.at.has_dash:
         return end, end, f", {row}"
-    line_start, line_end = _line(text, start)[0], _line(text, end)[1]
-    line = f"{' ' * (start - line_start)}- {row} # {before.index + 1}"
-    newline = NEWLINE.match(text, line_end)
-    if newline:
-        return newline.end(), newline.end(), line + newline[0]
-    first_newline = NEWLINE.search(text)
-    return line_end, line_end, (first_newline[0] if first_newline else "\n") + line
+    newline, indent = _line_head(text, start)
+    line_end = _line_end(text, end)
+    return line_end, line_end, f"{newline}{' ' * len(indent)}- {row} # {before.index + 1}"
 
 
 def _removal(text: str, rows: Sequence[Row], removed: int) -> Edit:
     start, end = rows[removed].at.row
-    if not rows[removed].at.has_dash:
-        if removed and rows[removed - 1].section == rows[removed].section:
-            return rows[removed - 1].at.row[1], end, ""
-        return start, min([row.at.row[0] for row in rows[removed + 1 :]] or [end]), ""
-    line_start, line_end = _line(text, start)[0], _line(text, end)[1]
-    if text[line_start:start].strip():
-        raise ValueError(NOT_EDITABLE)
-    newline = NEWLINE.match(text, line_end)
-    if newline:
-        return line_start, newline.end(), ""
-    before = text[:line_start]
-    return len(before.removesuffix("\n").removesuffix("\r")), line_end, ""
+    if rows[removed].at.has_dash:
+        newline, indent = _line_head(text, start)
+        if indent.strip():
+            raise ValueError(NOT_EDITABLE)
+        return start - len(newline + indent), _line_end(text, end), ""
+    section = [row.at.row for row in rows if row.section == rows[removed].section]
+    position = section.index((start, end))
+    if position:
+        return section[position - 1][1], end, ""
+    return start, section[1][0] if len(section) > 1 else end, ""
 
 
 def _layer_arguments(row: Row) -> Iterator[Edit]:
-    """What takes `EMA(32)` out of `[-1, 1, ResNet, [50, EMA(32)]]`; the arguments behind it keep their places."""
+    """Take `EMA(32)` out of `[-1, 1, ResNet, [50, EMA(32)]]`; the arguments behind it keep their places."""
     for number, (value, (start, end)) in enumerate(zip(row.args, row.at.each_arg, strict=True)):
         call = LAYER_CALL.fullmatch(value) if isinstance(value, str) else None
         if call and call[1] in LAYERS:
@@ -164,28 +153,25 @@ def _layer_arguments(row: Row) -> Iterator[Edit]:
             yield (row.at.each_arg[number - 1][1], end, "") if is_last else (start, end, '""')
 
 
-def _line(text: str, position: int) -> tuple[int, int]:
-    """Where the line around a position begins, and where it ends before its newline."""
-    start = max(text.rfind("\n", 0, position), text.rfind("\r", 0, position)) + 1
+def _line_head(text: str, position: int) -> tuple[str, str]:
+    """The newline before the line around a position, and what stands in that line before the position."""
+    head = LINE_HEAD.search(text, 0, position)
+    return (head[1], head[2]) if head else ("", text[:position])
+
+
+def _line_end(text: str, position: int) -> int:
     newline = NEWLINE.search(text, position)
-    return start, newline.start() if newline else len(text)
+    return newline.start() if newline else len(text)
 
 
-def _edited(text: str, edits: Sequence[Edit]) -> str:
+def _edited(text: str, edits: Sequence[Edit], expected: Wiring) -> str:
+    """Apply edits; refuse if the rows are not the expected ones then."""
     for start, end, replacement in sorted(edits, reverse=True):
         text = text[:start] + replacement + text[end:]
-    return text
-
-
-def _wiring(rows: Sequence[Row], source: Callable[[int], int]) -> list[tuple[str, list[int]]]:
-    return [(row.module, [source(entry) if entry >= 0 else entry for entry in row.sources]) for row in rows]
-
-
-def _require_rows(text: str, expected: list[tuple[str, list[int]]]) -> None:
-    """Refuse an edit that did something else than was meant."""
     try:
-        found = [(row.module, row.sources) for row in parse(text)]
+        wiring = _wiring(parse(text))
     except ValueError as error:
         raise ValueError(f"{NOT_EDITABLE}; the result would be: {error}") from error
-    if found != expected:
+    if wiring != expected:
         raise ValueError(NOT_EDITABLE)
+    return text

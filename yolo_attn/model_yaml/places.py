@@ -22,7 +22,7 @@ def places(text: str, role: str | int) -> list[int]:
     rows = parse(text)
     backbone = [row for row in rows if row.section == "backbone"]
     if str(role).isdecimal():
-        matching = [int(role)] if int(role) < len(rows) - 1 else []
+        matching = [int(role)]
     elif role == "backbone-end":
         matching = [row.index for row in backbone if row.module not in AFTER_STAGES][-1:]
     elif role == "sppf":
@@ -31,12 +31,12 @@ def places(text: str, role: str | int) -> list[int]:
         read = {source for row in rows if row.section == "head" for source in row.sources}
         matching = [row.index for row in backbone if row.index in read]
     elif role == "neck":
-        matching = sorted({source for source in rows[-1].sources if 0 <= source < len(rows) - 1})
-        if not any(rows[index].section == "head" for index in matching):
+        matching = sorted({*rows[-1].sources})
+        if not any(row.section == "head" for row in rows[:-1] if row.index in matching):
             raise ValueError("this model has no neck: its head reads the backbone; write backbone-end or a row's index")
     else:
         raise ValueError(f"no place {role!r}; write {', '.join(ROLES)}, or the index of a row")
-    matching = [index for index in matching if index < len(rows) - 1]  # nothing goes behind the model's head
+    matching = [index for index in matching if 0 <= index < len(rows) - 1]  # nothing goes behind the model's head
     if not matching:
         raise ValueError(f"this model has no {role}: its rows are 0 to {len(rows) - 1}, the last of which is the head")
     return matching

@@ -13,6 +13,7 @@ from yolo_attn.model_yaml import document
 
 RULE = "a row is written `- [from, number, module, arguments]`"
 SOURCE = re.compile(r"0|-?[1-9][0-9]*")
+BLANK = re.compile(r"(?:\s|#[^\r\n]*)*")
 COMMENT = re.compile(r"[ \t]*,?[ \t]*(#[^\r\n]*)")
 # "# 9", "# 3-P3/8", "# 17 (P3/8-small)", "# F4 (15), pan_blocks" name their row; "# cat head P4" and "# 5 stages" do not.
 ROW_NUMBER = re.compile(r"^#\s?(0|[1-9][0-9]*)(?=\s*$|\s*[-(,]|\s+input_proj)|(?<=\()(0|[1-9][0-9]*)(?=\))")
@@ -49,7 +50,7 @@ class Row:
 
     Attributes:
         index: Position, counted from 0 over backbone and head together.
-        written: Its sources as written: one index or a list, negative ones counted back from this row.
+        references: Its sources as written, negative ones counted back from this row.
         repeats: How often the module is repeated, before the depth of the scale.
         module: Name of the module.
         args: Its arguments as written.
@@ -60,7 +61,7 @@ class Row:
     """
 
     index: int
-    written: int | list[int]
+    references: list[int]
     repeats: int
     module: str
     args: list
@@ -68,11 +69,6 @@ class Row:
     line: int
     comment_number: int | None
     at: Positions
-
-    @property
-    def references(self) -> list[int]:
-        """Its sources as written, as a list where there is one."""
-        return self.written if isinstance(self.written, list) else [self.written]
 
     @property
     def sources(self) -> list[int]:
@@ -111,67 +107,64 @@ def _row(text: str, index: int, section: str, has_dash: bool, node: yaml.Node, v
     """One row; `after` is where the row before it ends, or where its section begins."""
     line = node.start_mark.line
     place = f"line {line + 1}"
+    start, end = _span(node)
     if not (isinstance(values, list) and len(values) == 4):
-        written = text[node.start_mark.index : _end(node)]
-        raise ValueError(f"{place}: {RULE}; found {' '.join(written.split()) or 'nothing'}")
-    written, repeats, module, args = values
-    sources, _, name, arguments = node.value
+        raise ValueError(f"{place}: {RULE}; found {' '.join(text[start:end].split()) or 'nothing'}")
+    references, repeats, module, args = values
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
         raise ValueError(f"{place}: {RULE}; the number is {repeats!r}, write 1 or more")
     if not isinstance(module, str) or not isinstance(args, list):
         raise ValueError(f"{place}: {RULE}; found {module!r} as module and {args!r} as arguments")
-    entries = sources.value if isinstance(sources, yaml.SequenceNode) else [sources]
-    if not entries:
+    source_node, _, module_node, args_node = node.value
+    sources = [_span(entry) for entry in (source_node.value if isinstance(references, list) else [source_node])]
+    if not sources:
         raise ValueError(f"{place}: {module} has no source; write the number of a row, or -1 for the row before")
-    for start, end in map(_span, entries):
-        if not SOURCE.fullmatch(text[start:end]):
-            raise ValueError(f"{place}: the source {text[start:end]} is no row; write a number such as 4 or -1")
-    start, end = _span(node)
-    start = _next_token(text, after) if has_dash else start
-    at = Positions(
-        row=(start, end),
-        has_dash=has_dash,
-        sources=tuple(map(_span, entries)),
-        module=_span(name),
-        args=_span(arguments),
-        each_arg=tuple(map(_span, arguments.value)),
-        number=_comment_number(text, end),
-    )
-    if start < after or (has_dash and text[start] != "-") or not all(start < place < end for place in at.sources[0]):
+    for written in (text[slice(*span)] for span in sources):
+        if not SOURCE.fullmatch(written):
+            raise ValueError(f"{place}: the source {written} is no row; write a number such as 4 or -1")
+    if has_dash:
+        start = _next_token(text, after)
+    if start < after or (has_dash and text[start] != "-") or not start < sources[0][0] < sources[0][1] < end:
         raise ValueError(f"{place}: {module} stands here by an anchor, alias or tag; write the row out")
+    number = _comment_number(text, end)
     return Row(
         index=index,
-        written=written,
+        references=references if isinstance(references, list) else [references],
         repeats=repeats,
         module=module,
         args=args,
         section=section,
         line=line,
-        comment_number=int(text[slice(*at.number)]) if at.number else None,
-        at=at,
+        comment_number=int(text[slice(*number)]) if number else None,
+        at=Positions(
+            row=(start, end),
+            has_dash=has_dash,
+            sources=tuple(sources),
+            module=_span(module_node),
+            args=_span(args_node),
+            each_arg=tuple(map(_span, args_node.value)),
+            number=number,
+        ),
     )
 
 
 def _span(node: yaml.Node) -> Span:
-    return node.start_mark.index, _end(node)
-
-
-def _end(node: yaml.Node) -> int:
-    """Where the last value of a node ends. The node's own mark stands behind the comments that follow a list with dashes."""
-    while isinstance(node, yaml.CollectionNode) and not node.flow_style and node.value:
-        node = node.value[-1][1] if isinstance(node, yaml.MappingNode) else node.value[-1]
-    return node.end_mark.index
+    """Where a node stands. Its own end mark stands behind the comments that follow a list with dashes."""
+    last = node
+    while isinstance(last, yaml.CollectionNode) and not last.flow_style and last.value:
+        last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
+    return node.start_mark.index, last.end_mark.index
 
 
 def _next_token(text: str, after: int) -> int:
     """Where the next thing stands that is no blank and no comment: behind a row, the dash of the next."""
-    blank = re.compile(r"(?:\s|#[^\r\n]*)*").match(text, after)
+    blank = BLANK.match(text, after)
     return blank.end() if blank else after
 
 
 def _comment_number(text: str, after: int) -> Span | None:
     comment = COMMENT.match(text, after)
-    number = ROW_NUMBER.search(comment[1]) if comment else None
+    number = comment and ROW_NUMBER.search(comment[1])
     if not comment or not number:
         return None
     start, end = number.span(number.lastindex or 0)

@@ -5,8 +5,6 @@ Ultralytics reads yolov5s-ema.yaml as yolov5-ema.yaml at scale s; for a name wit
 
 import re
 
-import yaml
-
 from yolo_attn.model_yaml import document
 
 SCALED_NAME = re.compile(r"^(yolo(?:e-)?v?\d+)([nslmx])")  # yolov5s-ema.yaml means yolov5-ema.yaml at scale s
@@ -41,13 +39,13 @@ def with_default_scale(text: str, scale: str) -> str:
         return text
     merged = f"<<: {{{scale}: default}}"
     if node.flow_style:
-        position = node.start_mark.index + 1
-        changed = f"{text[:position]}{merged}, {text[position:]}"
+        position, added = node.start_mark.index + 1, f"{merged}, "
     else:
         key = node.value[0][0].start_mark
         position = key.index - key.column
-        newline = next(iter(re.findall(r"\r\n|\r|\n", text)), "\n")
-        changed = f"{text[:position]}{' ' * key.column}{merged} {NOTE}{newline}{text[position:]}"
+        newline = "\r\n" if text[:position].endswith("\r\n") else "\n"
+        added = f"{' ' * key.column}{merged} {NOTE}{newline}"
+    changed = text[:position] + added + text[position:]
     if not _is_default(changed, scale) or without_default_scale(changed) != text:
         raise ValueError("the table of scales is written in a way that cannot be edited; write one scale a line")
     return changed
@@ -60,7 +58,7 @@ def without_default_scale(text: str) -> str:
 
 def _is_default(text: str, scale: str) -> bool:
     try:
-        scales = yaml.safe_load(text)["scales"]
-    except document.UNREADABLE:
+        scales = document.load(text)[0]["scales"]
+    except (ValueError, KeyError):
         return False
     return next(iter(scales)) == scale and scales[scale] != "default"

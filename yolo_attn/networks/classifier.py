@@ -1,4 +1,4 @@
-"""The head of the papers' classifiers."""
+"""Head of the papers' classifiers."""
 
 from torch import nn
 from ultralytics.nn.modules import Classify

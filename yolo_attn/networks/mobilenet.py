@@ -3,8 +3,6 @@
 Sandler et al., CVPR 2018, https://arxiv.org/abs/1801.04381. Names of parameters are torchvision's, so its weights load.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
@@ -15,12 +13,8 @@ from yolo_attn.layers import is_multi_source
 from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
 BLOCKS = (1, 2, 3, 4, 3, 3, 1)  # inverted residuals in each of the seven stages, which follow the stem
-OUTPUTS = (
-    3,
-    6,
-    13,
-    18,
-)  # the last of `features` of strides 4, 8, 16 and 32; the very last is the 1x1 convolution to 1280
+# The last of `features` of strides 4, 8, 16 and 32; the very last is the 1x1 convolution to 1280.
+OUTPUTS = (3, 6, 13, 18)
 PLACES = ("end", "stages")
 STEMS = ("imagenet", "cifar")
 

@@ -3,8 +3,6 @@
 He et al., CVPR 2016, https://arxiv.org/abs/1512.03385. Names of parameters are torchvision's, so its weights load.
 """
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Sequence
 from typing import Any

@@ -36,15 +36,7 @@ def _value(node: ast.expr) -> object:
 
 
 def check_choices(network: str, **choices: tuple[object, Collection]) -> None:
-    """Refuse an argument that is none of those known.
-
-    Args:
-        network: Name of the network, for the message.
-        choices: For each parameter its argument and the known ones.
-
-    Raises:
-        ValueError: An argument is not known.
-    """
+    """Refuse an argument that is not among the known ones; `choices` is {parameter: (argument, known ones)}."""
     for name, (argument, known) in choices.items():
         if argument not in known:
             raise ValueError(f"{network}: there is no {name} {argument!r}; write {', '.join(map(str, known))}")

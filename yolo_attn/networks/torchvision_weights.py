@@ -1,4 +1,4 @@
-"""torchvision's pretrained weights for the networks of this room, which use its names."""
+"""torchvision's pretrained weights for the networks of this package, which use its names."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Which row of one model plays the role of which row of another.
+"""Pair the rows of two models that play the same role.
 
 Ultralytics matches weights by key, and a key begins with the number of its row. One row inserted early, and every later weight is lost or,
 where shapes happen to agree, given to a row of another role. `renumbering.py` uses the pairs found here.
@@ -15,40 +15,40 @@ from yolo_attn import networks
 from yolo_attn.layers import LAYERS
 
 PROBE = 128  # height and width in pixels of the image that measures strides; a multiple of every stride in use
-# Ultralytics' models and their rows. torch types every attribute of a module as a tensor or a module, which would fit none of theirs.
+# Ultralytics' models and their rows. torch types every attribute of a module as a tensor or a module, which fits neither.
 Model: TypeAlias = Any
 
 IMAGE = -1  # the row number that stands for the image
 
 
 def has_rows(model: object) -> bool:
-    """Whether a model was built from a YAML: rows of modules that know their sources (torchvision models are not)."""
+    """Return whether a model was built from a YAML: rows of modules that know their sources (torchvision models are not)."""
     rows = getattr(model, "model", None)
     return isinstance(rows, nn.Sequential) and len(rows) > 0 and all(hasattr(row, "f") for row in rows)
 
 
 def is_attention(row: Model) -> bool:
-    """Whether a row is an attention layer, of this package or registered."""
+    """Return whether a row is an attention layer, of this package or registered."""
     return _row_type(row)[0] in LAYERS.values()
 
 
 def has_plugin_rows(model: Model) -> bool:
-    """Whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
+    """Return whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
     return any(is_attention(row) or _row_type(row)[0].__module__ in networks.MODULES.values() for row in model.model)
 
 
 def same_rows(source: Model, target: Model) -> bool:
-    """Whether the rows of two models are the same modules in the same order, so that their keys agree."""
+    """Return whether the rows of two models are the same modules in the same order, so that their keys agree."""
     return [_row_type(row) for row in source.model] == [_row_type(row) for row in target.model]
 
 
 def _row_type(row: Model) -> tuple[type, ...]:
-    """The class of a row's module, as often as the row repeats it."""
+    """Return the class of a row's module, as often as the row repeats it."""
     return tuple(map(type, row)) if type(row) is nn.Sequential and len(row) else (type(row),)
 
 
 def align(source: Model, target: Model) -> list[tuple[int, int]]:
-    """Pairs of (source row, target row) that play the same role.
+    """Return the pairs (source row, target row) that play the same role.
 
     Where the models differ in attention layers only, the other rows pair off one to one. Otherwise the longest common sequence of rows
     is taken: same module, same shapes, same stride. Attention layers of one class pair off where they read paired rows.
@@ -58,11 +58,9 @@ def align(source: Model, target: Model) -> list[tuple[int, int]]:
         pairs = list(zip(source_rows, target_rows, strict=True))
     else:
         matcher = SequenceMatcher(None, _roles(source, source_rows), _roles(target, target_rows), autojunk=False)
-        pairs = [
-            (source_rows[block.a + k], target_rows[block.b + k])
-            for block in matcher.get_matching_blocks()
-            for k in range(block.size)
-        ]
+        pairs = []
+        for a, b, size in matcher.get_matching_blocks():
+            pairs += zip(source_rows[a : a + size], target_rows[b : b + size], strict=True)
         # The head is the last row, whatever its shapes are.
         pairs = [pair for pair in pairs if pair[0] != source_rows[-1] and pair[1] != target_rows[-1]]
         if _same_task(source.model[-1], target.model[-1]):
@@ -75,7 +73,7 @@ def _stock_rows(model: Model) -> list[int]:
 
 
 def _sources(model: Model, index: int) -> list[int]:
-    """The rows that a row reads; in place of an attention layer, the nearest row before it that is none."""
+    """Return the rows that a row reads; in place of an attention layer, the nearest row before it that is none."""
     sources = []
     for source in _direct_sources(model.model[index], index):
         while source != IMAGE and is_attention(model.model[source]):
@@ -90,13 +88,13 @@ def _direct_sources(row: Model, index: int) -> list[int]:
 
 
 def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[int]]]:
-    """Of each of these rows its type and its sources, counted among these rows only."""
+    """Return the type and the sources of each row, the sources counted among these rows only."""
     position = {row: number for number, row in enumerate(rows)} | {IMAGE: IMAGE}
     return [(_row_type(model.model[row]), [position[source] for source in _sources(model, row)]) for row in rows]
 
 
 def _roles(model: Model, rows: list[int]) -> list[tuple]:
-    """Of each of these rows what its counterpart shares: type, shapes of the weights, stride."""
+    """Return what a row shares with its counterpart: type, shapes of the weights, stride."""
     strides = _strides(model)
     shapes = [tuple(tuple(value.shape) for value in model.model[row].state_dict().values()) for row in rows]
     return [(_row_type(model.model[row]), shape, strides[row]) for row, shape in zip(rows, shapes, strict=True)]
@@ -107,16 +105,14 @@ def _same_task(source: Model, target: Model) -> bool:
 
 
 def _attention_pairs(source: Model, target: Model, pairs: dict[int, int]) -> list[tuple[int, int]]:
-    """Pairs of attention layers of one class whose sources are paired, in the order of the rows."""
+    """Return the pairs of attention layers of one class whose sources are paired, in the order of the rows."""
     counterpart = pairs | {IMAGE: IMAGE}
     free = [index for index, row in enumerate(target.model) if is_attention(row)]
     attention_pairs = []
     for index, row in enumerate(source.model):
-        if not is_attention(row):
-            continue
-        expected = [counterpart.get(entry) for entry in _sources(source, index)]
-        for candidate in free:
-            if _row_type(row) == _row_type(target.model[candidate]) and expected == _sources(target, candidate):
+        expected = _row_type(row), [counterpart.get(entry) for entry in _sources(source, index)]
+        for candidate in free if is_attention(row) else ():
+            if (_row_type(target.model[candidate]), _sources(target, candidate)) == expected:
                 attention_pairs.append((index, candidate))
                 free.remove(candidate)
                 break
@@ -129,7 +125,7 @@ def image_channels(model: Model) -> int:
 
 
 def _strides(model: Model) -> list[int | None]:
-    """The stride of each row's output: image height over feature map height, None where the output is no feature map.
+    """Return the stride of each row's output: image height over feature map height, None where the output is no feature map.
 
     The model runs its own forward, which alone knows what a row is called with: some rows of YOLO-World read text as well. With `embed`
     it ends before the head, which would remember the size of the image.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import torch
+from torch import nn
 from ultralytics.utils import LOGGER, callbacks
 
 from yolo_attn.networks.anchors import best_possible_recall, fitted
@@ -36,9 +37,10 @@ def check_anchors(trainer) -> None:
 
     A callback of Ultralytics' trainer for `on_pretrain_routine_end`. A resumed training keeps its anchors.
     """
-    head = getattr(getattr(trainer, "model", None), "module", trainer.model).model[-1]
-    if not is_anchor_head(head) or trainer.args.resume:
+    rows = getattr(getattr(trainer.model, "module", trainer.model), "model", None)
+    if not isinstance(rows, nn.Sequential) or not is_anchor_head(rows[-1]) or trainer.args.resume:
         return
+    head = rows[-1]
     boxes = box_sizes(trainer.train_loader.dataset.labels, max(np.atleast_1d(trainer.args.imgsz)))
     if head.fit_anchors and len(boxes):
         sizes = fitted(boxes, head.nl, head.na)

@@ -42,11 +42,7 @@ def hyperparameters(layer: type[nn.Module]) -> list[Parameter]:
 
 
 def fitted(layer: type[nn.Module], values: list) -> list:
-    """Return the values as the constructor's annotations ask for them: [3, 3] for a `tuple[int, int]` becomes (3, 3).
-
-    Args:
-        layer: The class that the row names.
-        values: The row's arguments.
+    """Return a row's arguments as the constructor's annotations ask for them: [3, 3] for a `tuple[int, int]` becomes (3, 3).
 
     Raises:
         ValueError: There are too few or too many, one does not fit its annotation, or no row can build this class.

@@ -17,14 +17,13 @@ from yolo_attn.model_yaml.scale import SCALED_NAME
 
 SUFFIXES = (".yaml", ".yml")
 
-_existing_model: ContextVar[Path | None] = ContextVar(
-    "_existing_model", default=None
-)  # being loaded, if its file exists
+# The model YAML that is being loaded, if its file exists.
+_existing_model: ContextVar[Path | None] = ContextVar("_existing_model", default=None)
 
 
 @cache
 def shipped_folder() -> Path:
-    """The folder of cfg/ and data/: the package in a wheel, the repository in a checkout, an unpacked copy in a zip file."""
+    """Return the folder of cfg/ and data/: the package in a wheel, the repository in a checkout, an unpacked copy in a zip file."""
     package = Path(__file__).parents[1]
     archive = next((path for path in package.parents if path.is_file()), None)
     if archive is None:
@@ -60,7 +59,7 @@ def with_shipped_files(original: Callable) -> Callable:
 
 
 def _resolved(file: str | Path, stock_check_file: Callable) -> str | None:
-    """The path of the file that a model or data YAML stands for, where it is another."""
+    """Return the path of the file that a model or data YAML stands for, where it is another."""
     if existing := _existing_model.get():
         return str(existing)
     path = Path(str(file).strip())
@@ -86,7 +85,7 @@ def _unscaled(path: Path) -> Path:
 
 
 def find(model: str | Path) -> Path:
-    """The file of a model YAML given by path, or by the name under which Ultralytics finds it, with or without scale letter.
+    """Return the file of a model YAML given by path, or by the name under which Ultralytics finds it, with or without scale letter.
 
     Raises:
         ValueError: The name is not that of a YAML file.
@@ -113,10 +112,5 @@ def _shipped_rows() -> list[tuple[list, list]]:
 
 
 def is_shipped(model_yaml: object) -> bool:
-    """Whether a model's rows are those of a file of cfg/.
-
-    Args:
-        model_yaml: The model's `yaml`. Its rows are compared, since a checkpoint keeps them but not the place of the file, and a copy
-            of the file is the same model.
-    """
+    """Return whether a model's `yaml` has the rows of a file of cfg/: a checkpoint keeps them, but not the place of the file."""
     return isinstance(model_yaml, dict) and (model_yaml.get("backbone"), model_yaml.get("head")) in _shipped_rows()

@@ -10,7 +10,7 @@ import ultralytics
 from torch import nn
 from ultralytics.nn import tasks
 
-from yolo_attn.plugin.row_preparation import prepare
+from yolo_attn.plugin.rows import prepare
 from yolo_attn.plugin.source_widths import Sources, arguments_of
 
 UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
@@ -63,7 +63,6 @@ def with_attention_rows(original: Callable) -> Callable:
 
 
 def _error(d: dict, index: int, message: str) -> ValueError:
-    """Return the error about a row, which names the file and shows the row."""
     file = Path(d.get("yaml_file") or "model").name
     row = str([*d["backbone"], *d["head"]][index]).replace("'", "")
     return ValueError(f"{file}, row {index} `- {row}`: {message}")
@@ -72,9 +71,8 @@ def _error(d: dict, index: int, message: str) -> ValueError:
 def _row_being_built(parser: Callable, error: BaseException) -> int | None:
     """Return the index of the row at which Ultralytics' parser stopped, None if the error came from elsewhere.
 
-    The parser builds all rows in one loop and lets a constructor's error pass as it is; nothing but its local variable
-    `i` says which row it was at. A class of our own around each layer would know, but it would show in checkpoints and in the
-    table of rows, and an error of a stock row has to stay apart from that of a plug-in row.
+    The parser lets a constructor's error pass as it is; nothing but its local variable `i` says which row it was at. A class around
+    each layer would know, but it would show in checkpoints and in the table of rows.
     """
     for frame, _ in traceback.walk_tb(error.__traceback__):
         if frame.f_code is parser.__code__:

@@ -18,12 +18,9 @@ STOCK_WIDENS_CLASS_BRANCHES = check_version(ultralytics.__version__, ">=8.4.175"
 
 
 def renumbered(source: Model, target: Model, pairs: Sequence[tuple[int, int]]) -> Model:
-    """The source with its rows at the numbers of their counterparts; it shares the weights, in float32, and is not to be run.
+    """Return the source with its rows at the numbers of their counterparts; `pairs` are (source row, target row).
 
-    Args:
-        source: The model that gives weights; it is left as it is.
-        target: The model that will take them.
-        pairs: (source row, target row) of each row with a counterpart.
+    The result shares the weights, in float32, and is not to be run. The source is left as it is.
     """
     if any(value.is_floating_point() and value.dtype != torch.float32 for value in source.state_dict().values()):
         source = copy.deepcopy(source).float()  # the stock `load` would turn the caller's model into float32
@@ -39,12 +36,12 @@ def renumbered(source: Model, target: Model, pairs: Sequence[tuple[int, int]]) -
 
 
 def _levels(head: Model) -> list[float]:
-    """The strides of a head's levels; none for a head without levels."""
+    """Return the strides of a head's levels; none for a head without levels."""
     return getattr(head, "stride", torch.zeros(0)).tolist()
 
 
 def _head_with_levels_of(target: Model, head: Model) -> Model:
-    """The head with its branches at the levels of equal stride; itself if the two have the same levels."""
+    """Return the head with its branches at the levels of equal stride; itself if the two have the same levels."""
     strides, wanted = _levels(head), _levels(target)
     if strides == wanted:
         return head

@@ -1,7 +1,7 @@
-"""The one trick by which a plug-in row gets the width of its source: lists that Ultralytics' parser fills in without knowing.
+"""Give a plug-in row the width of its source, by lists that Ultralytics' parser fills in without knowing.
 
 The parser passes the arguments of a class that it does not know as they are, and replaces an argument that names one of its local
-variables by that variable's value. There is no other way in that leaves its code, its numbering and its table of rows alone.
+variables by that variable's value. No other way leaves its code, its numbering and its table of rows as they are.
 """
 
 from collections.abc import Iterator
@@ -20,11 +20,6 @@ class Arguments(list):
 
     "ch" is the parser's list of the widths of all rows so far. The hyper-parameters are added behind the parser's back: it would
     replace a text such as "act" by a variable of its own, and stop at one such as "3x3", which is no Python.
-
-    Args:
-        source: The row's source or sources, as written.
-        layer: The class that the arguments are for.
-        values: Its hyper-parameters.
     """
 
     def __init__(self, source: int | Sources, layer: Any, values: list):

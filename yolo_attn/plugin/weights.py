@@ -12,12 +12,13 @@ from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, 
 from yolo_attn.plugin.files import is_shipped
 from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
-FEW = 0.8  # share of the parameters, those of new attention layers aside, below which a transfer is worth a warning
+# Share of the parameters, those of new attention layers aside, below which a transfer is worth a warning.
+LOW_SHARE = 0.8
 
 
 @dataclass(frozen=True)
 class Transfer:
-    """What a transfer of weights carried, counted after loading.
+    """Result of a transfer of weights, counted after loading.
 
     Attributes:
         matched: (source row, target row) of each row with a counterpart.
@@ -45,7 +46,7 @@ class Transfer:
         return self.carried_parameters / max(self.parameters, 1)
 
     def to_json(self) -> dict:
-        """The fields and the share, for a record."""
+        """Return the fields and the share, for a record."""
         return {**asdict(self), "share": self.share}
 
 
@@ -70,7 +71,7 @@ def with_aligned_rows(original: Callable) -> Callable:
 
 
 def _is_aligned(source: Model, target: Model) -> bool:
-    """Whether `load` aligns the rows of two models.
+    """Return whether `load` aligns the rows of two models.
 
     It does where either has a row of this plug-in, and where either is a model of cfg/, so that a baseline gets the same weights as
     its attention variants. Everything else is Ultralytics' own affair.
@@ -81,7 +82,7 @@ def _is_aligned(source: Model, target: Model) -> bool:
 
 
 def _prepared(source: Model, target: Model) -> tuple[nn.Module, list[tuple[int, int]]]:
-    """The source as the stock `load` should see it, and the pairs of rows."""
+    """Widen the target's class branches; return the source as the stock `load` has to see it, and the pairs of rows."""
     pairs = align(source, target)
     view = renumbered(source, target, pairs)
     widen_class_branches(source, target)
@@ -89,7 +90,7 @@ def _prepared(source: Model, target: Model) -> tuple[nn.Module, list[tuple[int, 
 
 
 def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, int]]) -> Transfer:
-    """What of the source stands in the target, which has been loaded from the renumbered view."""
+    """Count what of the source stands in the target, which has been loaded from the renumbered view."""
     given, taken = view.state_dict(), target.state_dict()
     carried = {key for key, value in given.items() if key in taken and torch.equal(value.to(taken[key]), taken[key])}
     parameters = {key: value.numel() for key, value in target.named_parameters()}
@@ -110,8 +111,6 @@ def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, i
 
 
 def _log(carried: Transfer, model: Model) -> None:
-    """Say what was carried, after the stock line "Transferred a/b items"."""
-
     def named(rows: tuple[int, ...]) -> str:
         return f" ({', '.join(f'{row} {type(model.model[row]).__name__}' for row in rows)})" if rows else ""
 
@@ -122,7 +121,7 @@ def _log(carried: Transfer, model: Model) -> None:
         f"{carried.share:.1%} of the model's parameters carried"
     )
     share = carried.carried_parameters / max(carried.parameters - carried.new_parameters, 1)
-    if share < FEW:
+    if share < LOW_SHARE:
         LOGGER.warning(
             f"only {share:.0%} of the parameters outside new attention layers were carried: "
             "are source and model of one family and scale?"
@@ -144,16 +143,8 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     """
     from ultralytics import YOLO
 
-    given = YOLO(source) if isinstance(source, str | Path) else source
-    networks: list[Model] = []
-    for name, entry in (("source", given), ("model", model)):
-        rows = entry if has_rows(entry) else getattr(entry, "model", None)
-        if not has_rows(rows):
-            raise ValueError(
-                f"transfer: {name} is a {type(entry).__name__} without rows; give a model built from a YAML"
-            )
-        networks.append(rows)
-    source_network, network = networks
+    source_network = _network("source", YOLO(source) if isinstance(source, str | Path) else source)
+    network = _network("model", model)
     view, pairs = _prepared(source_network, network)
     model.load(view)
     if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
@@ -161,3 +152,11 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     carried = _counted(source_network, view, network, pairs)
     _log(carried, network)
     return carried
+
+
+def _network(name: str, model: Model) -> Model:
+    """Return the part of a model that has the rows: the model itself, or that of a `YOLO`."""
+    network = model if has_rows(model) else getattr(model, "model", None)
+    if not has_rows(network):
+        raise ValueError(f"transfer: {name} is a {type(model).__name__} without rows; give a model built from a YAML")
+    return network

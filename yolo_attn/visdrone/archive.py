@@ -4,7 +4,6 @@ import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PureWindowsPath
 
@@ -16,23 +15,13 @@ BATCH = 50  # files that a thread takes at a time
 _CHUNK = 1 << 20  # bytes of a member held in memory
 
 
-@dataclass(frozen=True)
-class Extraction:
-    """Outcome of `extract`.
-
-    Attributes:
-        written: Number of files written.
-        different: Files, as folder/name, that were there with a content other than the zip's, and stay.
-    """
-
-    written: int = 0
-    different: tuple[str, ...] = ()
-
-
-def extract(archive: Path, folder: Path, progress: Progress) -> Extraction:
+def extract(archive: Path, folder: Path, progress: Progress) -> tuple[int, list[str]]:
     """Write those members of a split's zip that are not yet, or only in part, in the split's folder.
 
     A file of another size than the zip's is written again if it is the beginning of the zip's: a run was cut there.
+
+    Returns:
+        Number of files written; files, as folder/name, that were there with another content than the zip's, and stay.
 
     Raises:
         ValueError: The zip is damaged, encrypted, compressed in a way Python cannot read, or holds other files.
@@ -41,24 +30,20 @@ def extract(archive: Path, folder: Path, progress: Progress) -> Extraction:
     try:
         # ZipFile never closes a file that it is given, so threads may read members at the same time.
         with archive.open("rb") as file, zipfile.ZipFile(file) as opened:
-            missing = list(pending(opened, archive, folder).items())
+            missing = list(_missing(opened, archive, folder).items())
             for part in PARTS:
                 (folder / part).mkdir(parents=True, exist_ok=True)
             batches = [missing[start : start + BATCH] for start in range(0, len(missing), BATCH)]
             title = f"{folder.name}: zip, {BATCH} files at a time"
             write = partial(_extract_batch, opened, archive)
             different = [name for names in parallel_map(write, batches, progress, title) for name in names]
-            return Extraction(len(missing) - len(different), tuple(different))
+            return len(missing) - len(different), different
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"{archive}: {error}; the download is damaged, fetch it again") from error
 
 
-def pending(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[Path, zipfile.ZipInfo]:
-    """Return {file: member} of images/ and annotations/ where the file is missing or has another size than the member.
-
-    Raises:
-        ValueError: There is no such member, or two different ones belong to one file.
-    """
+def _missing(opened: zipfile.ZipFile, archive: Path, folder: Path) -> dict[Path, zipfile.ZipInfo]:
+    """Return {file: member} of images/ and annotations/ where the file is missing or has another size than the member."""
     members: dict[Path, zipfile.ZipInfo] = {}
     for member in opened.infolist():
         target = _target(folder, member.filename)
@@ -112,20 +97,20 @@ def _chunks(opened: zipfile.ZipFile, archive: Path, member: zipfile.ZipInfo) -> 
                 yield chunk
     except RuntimeError as error:  # encrypted, or a compression that Python lacks
         raise ValueError(
-            f"{archive}: {member.filename} cannot be read ({error}); extract the zip with another program, its"
-            " images/ and annotations/ into a folder of the zip's name beside it"
+            f"{archive}: {member.filename} cannot be read ({error}); extract the zip with another program, its images/"
+            " and annotations/ into a folder of the zip's name beside it"
         ) from error
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError) as error:
         raise ValueError(f"{archive}: {member.filename}: {error}; the download is damaged, fetch it again") from error
 
 
 def _is_beginning(path: Path, content: Iterator[bytes]) -> bool:
-    """Whether a file is the beginning of a content that is longer."""
+    """Tell whether the content begins with the file and goes on after it."""
     with path.open("rb") as file:
         for chunk in content:
-            there = file.read(len(chunk))
-            if not chunk.startswith(there):
+            written = file.read(len(chunk))
+            if not chunk.startswith(written):
                 return False
-            if len(there) < len(chunk):
+            if len(written) < len(chunk):
                 return True
     return False

@@ -18,7 +18,7 @@ DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` r
 
 @dataclass(frozen=True, eq=False)
 class LabelOutcome:
-    """What became of one annotation file.
+    """The labels of one image, or why there are none.
 
     Attributes:
         refused: A sentence on why there are no labels; empty if there are.
@@ -43,29 +43,32 @@ class LabelWriter:
 
     Attributes:
         folder: The split's folder, with images/ and annotations/.
-        labels: Folder of the label files.
-        fresh: Whether nothing in that folder counts: it is the draft of the first preparation.
+        first: Whether there are no labels yet: they are written to a draft folder, of which no file counts.
         digests: {stem: SHA-256} of the label files that were written before.
         overwrite: Replace label files that `prepare` did not write, too.
     """
 
     folder: Path
-    labels: Path
-    fresh: bool
+    first: bool
     digests: Mapping[str, str]
     overwrite: bool
+
+    @property
+    def labels(self) -> Path:
+        """Folder of the label files; all of them appear at once the first time, later each by itself."""
+        return self.folder / ("labels.partial" if self.first else "labels")
 
     def write(self, pairs: Sequence[tuple[str, str]]) -> list[LabelOutcome]:
         """Make the label files of (image, annotation) file names; one that cannot be read does not stop the others."""
         try:
-            made = self._make(pairs)
+            labels = self._make(pairs)
         except (ValueError, OSError) as error:
             if len(pairs) > 1:
                 return [outcome for pair in pairs for outcome in self.write([pair])]
             if isinstance(error, OSError) and error.filename:
                 return [LabelOutcome(refused=f"{error.filename}: {error.strerror}")]
             return [LabelOutcome(refused=str(error))]
-        return [self._write(annotation, *of_image) for (_, annotation), of_image in zip(pairs, made, strict=True)]
+        return [self._write(annotation, *made) for (_, annotation), made in zip(pairs, labels, strict=True)]
 
     def _make(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return each image's labels (M, 5), and the reasons (N,) why rows are left out."""
@@ -76,37 +79,30 @@ class LabelWriter:
         image = np.repeat(np.arange(len(pairs)), np.diff(starts))
         try:
             width, height = np.array(sizes)[image].T
-            made = yolo_labels(np.concatenate(rows), width, height, image)
+            yolo = yolo_labels(np.concatenate(rows), width, height, image)
         except RowError as error:
-            number = image[error.row]
-            path = os.path.join(self.folder, "annotations", pairs[number][1])
-            line = line_number(path, error.row - starts[number])
+            path = os.path.join(self.folder, "annotations", pairs[image[error.row]][1])
+            line = line_number(path, error.row - starts[image[error.row]])
             raise ValueError(f"{path}, line {line}: {error.problem}") from error
-        labels = np.split(made.labels, np.searchsorted(made.rows, starts[1:-1]))
-        return list(zip(labels, np.split(made.reasons, starts[1:-1]), strict=True))
+        labels = np.split(yolo.labels, np.searchsorted(yolo.rows, starts[1:-1]))
+        return list(zip(labels, np.split(yolo.reasons, starts[1:-1]), strict=True))
 
     def _write(self, annotation: str, labels: np.ndarray, reasons: np.ndarray) -> LabelOutcome:
         stem = annotation.rpartition(".")[0]
         path, content = os.path.join(self.labels, f"{stem}.txt"), label_text(labels).encode()
-        before = None if self.fresh else _content(path)
+        before = None if self.first else _content(path)
         digest, known = hashlib.sha256(content).hexdigest(), self.digests.get(stem, "")
         kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
         written = before != content and not kept
         if written:
-            if not self.fresh:
+            if not self.first:
                 remove_cache(self.folder)
             atomic_write(path, content)
-        left_out = {}
-        if reasons.any():
-            kinds, firsts, counts = (
-                values.tolist() for values in np.unique(reasons, return_index=True, return_counts=True)
-            )
-            left_out = {
-                Reason(kind): (count, first) for kind, first, count in zip(kinds, firsts, counts, strict=True) if kind
-            }
+        kinds, firsts, counts = np.unique(reasons, return_index=True, return_counts=True)
+        numbers = zip(kinds.tolist(), counts.tolist(), firsts.tolist(), strict=True)
         return LabelOutcome(
             boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
-            left_out=left_out,
+            left_out={Reason(kind): (count, first) for kind, count, first in numbers if kind},
             digest=known if kept else digest,
             written=written,
             kept=kept,

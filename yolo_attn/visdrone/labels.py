@@ -1,4 +1,4 @@
-"""VisDrone annotation rows -> YOLO labels, and why each other row becomes none."""
+"""VisDrone annotation rows -> YOLO labels, with a reason for every row left out."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +9,7 @@ from yolo_attn.visdrone.annotations import IGNORED_REGION, OTHERS
 
 
 class Reason(IntEnum):
-    """Why a row becomes no label. Where several apply, the lowest counts."""
+    """Reason to leave a row out. Where several apply, the lowest counts."""
 
     IGNORED_REGION = 1
     OTHERS = 2
@@ -33,11 +33,8 @@ class RowError(ValueError):
     """
 
     def __init__(self, row: int, problem: str):
-        super().__init__(row, problem)
+        super().__init__(f"VisDrone row {row} (from 0): {problem}")
         self.row, self.problem = row, problem
-
-    def __str__(self) -> str:
-        return f"VisDrone row {self.row} (from 0): {self.problem}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,11 +90,11 @@ def yolo_labels(
     boxes = np.column_stack([np.broadcast_to(image, len(rows)), category, clipped])[valid]
     first = np.sort(np.unique(boxes, axis=0, return_index=True)[1])  # of equal boxes
     reasons[np.delete(valid, first)] = Reason.DUPLICATE
-    made = valid[first]
+    labelled = valid[first]
 
-    low, high = np.split((clipped / sizes)[made], 2, axis=1)
-    labels = np.column_stack([category[made] - 1, (low + high) / 2, high - low])
-    return YoloLabels(labels=labels, rows=made, reasons=reasons)
+    low, high = np.split((clipped / sizes)[labelled], 2, axis=1)
+    labels = np.column_stack([category[labelled] - 1, (low + high) / 2, high - low])
+    return YoloLabels(labels=labels, rows=labelled, reasons=reasons)
 
 
 def _require(valid: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from yolo_attn.parallel import Progress, no_progress, parallel_map
 from yolo_attn.storage import atomic_write, folder_lock
 from yolo_attn.visdrone.annotations import NAMES, line_number
-from yolo_attn.visdrone.archive import BATCH, Extraction, extract
+from yolo_attn.visdrone.archive import BATCH, extract
 from yolo_attn.visdrone.label_files import LabelOutcome, LabelWriter, read_digests, remove_cache, write_digests
 from yolo_attn.visdrone.labels import Reason
 from yolo_attn.visdrone.prepare_report import Occurrences, Report, SplitReport
@@ -61,7 +61,7 @@ def prepare(
 
 def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitReport:
     archive = folder.with_name(f"{folder.name}.zip")
-    extraction = extract(archive, folder, progress) if archive.is_file() else Extraction()
+    extracted, different = extract(archive, folder, progress) if archive.is_file() else (0, [])
     images = _names_by_stem(folder / "images", IMAGE_SUFFIXES)
     annotations = _names_by_stem(folder / "annotations", frozenset({".txt"}))
     stems = [stem for stem in annotations if stem in images]
@@ -69,11 +69,9 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
         raise FileNotFoundError(
             f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
         )
-    labels, draft = folder / "labels", folder / "labels.partial"
-    place = labels if labels.is_dir() else draft  # all of them appear at once the first time, later each by itself
-    place.mkdir(exist_ok=True)
-    digests = read_digests(folder)
-    writer = LabelWriter(folder=folder, labels=place, fresh=place == draft, digests=digests, overwrite=overwrite)
+    labels, digests = folder / "labels", read_digests(folder)
+    writer = LabelWriter(folder=folder, first=not labels.is_dir(), digests=digests, overwrite=overwrite)
+    writer.labels.mkdir(exist_ok=True)
     pairs = [(images[stem], annotations[stem]) for stem in stems]
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
     done = parallel_map(writer.write, batches, progress, f"{folder.name}: labels, {BATCH} files at a time")
@@ -81,13 +79,15 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
     _require_labels(folder, outcomes)
 
     written = sum(outcome.written for outcome in outcomes.values())
-    if (written or extraction.written) and hasattr(os, "sync"):
+    if (written or extracted) and hasattr(os, "sync"):
         os.sync()  # the list vouches for every file before it, also after a power cut
     write_digests(folder, digests | {stem: outcome.digest for stem, outcome in outcomes.items() if outcome.digest})
-    if place == draft:
+    if writer.first:
         remove_cache(folder)
-        draft.rename(labels)
-    _write_list(folder / LIST, "".join(f"./images/{image}\n" for image, _ in pairs).encode())
+        writer.labels.rename(labels)
+    image_list = "".join(f"./images/{image}\n" for image, _ in pairs).encode()
+    if not (folder / LIST).is_file() or (folder / LIST).read_bytes() != image_list:
+        atomic_write(folder / LIST, image_list, durable=True)
     unlabelled = [f"{folder.name}/images/{images[stem]}" for stem in images if stem not in outcomes]
     imageless = [f"{folder.name}/annotations/{annotations[stem]}" for stem in annotations if stem not in outcomes]
     boxes = sum((outcome.boxes for outcome in outcomes.values()), np.zeros(len(NAMES), int))
@@ -97,8 +97,8 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
         left_out=_left_out(folder, annotations, outcomes),
         without_annotation=Occurrences.of(unlabelled),
         without_image=Occurrences.of(imageless),
-        extracted=extraction.written,
-        different=Occurrences.of(extraction.different),
+        extracted=extracted,
+        different=Occurrences.of(different),
         written=written,
         kept=Occurrences.of([f"{folder.name}/labels/{stem}.txt" for stem in stems if outcomes[stem].kept]),
     )
@@ -139,8 +139,3 @@ def _left_out(
             first = f"{folder.name}/{file}:{line_number(folder / file, row)}"
             occurrences[reason.text] = Occurrences(sum(count for count, _ in files.values()), first)
     return occurrences
-
-
-def _write_list(path: Path, content: bytes) -> None:
-    if not (path.is_file() and path.read_bytes() == content):
-        atomic_write(path, content, durable=True)

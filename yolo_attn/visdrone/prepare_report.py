@@ -1,4 +1,4 @@
-"""What a preparation found and did, as numbers and as sentences."""
+"""The report of a preparation, as numbers and as sentences."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Occurrences:
-    """How often something was found, and where first: `file` or `file:line` below the root."""
+    """Number of files or rows of a kind, and the first: `file` or `file:line` below the root."""
 
     count: int
     first: str
 
     @classmethod
     def of(cls, places: Sequence[str]) -> "Occurrences | None":
-        """Places in order -> how many, and the first; None if there are none."""
+        """Places in order -> their number and the first; None if there are none."""
         return cls(len(places), places[0]) if places else None
 
 
 @dataclass(frozen=True)
 class SplitReport:
-    """What was found and done in one split. Occurrences are None where there are none.
+    """The report of one split. Occurrences are None where there are none.
 
     Attributes:
         images: Images with an annotation file; these are in the list.
@@ -52,7 +52,7 @@ class SplitReport:
             "files that differ from the zip's and stay": self.different,
             "label files that differ from the annotations, were not written by `prepare`, and stay": self.kept,
         }
-        return [f"{found.first}: the first of {found.count:,} {kind}" for kind, found in kinds.items() if found]
+        return [f"{places.first}: the first of {places.count:,} {kind}" for kind, places in kinds.items() if places]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Which official folders and zips of VisDrone-DET there are.
+"""The official folders and zips of VisDrone-DET.
 
 The project's page, with the links to the zips: https://github.com/VisDrone/VisDrone-Dataset
 """

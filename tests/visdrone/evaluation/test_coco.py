@@ -41,8 +41,8 @@ def test_the_coco_column_is_0_without_detections_and_nan_without_ground_truth(fo
 
 def test_the_coco_column_has_its_own_part_in_the_json(folders):
     pytest.importorskip("faster_coco_eval")
-    both = folders({"a": [GOOD]}, {"a": [GOOD]})
-    content = json.loads(evaluate(*both, SIZES, coco=True).to_json())
+    paths = folders({"a": [GOOD]}, {"a": [GOOD]})
+    content = json.loads(evaluate(*paths, SIZES, coco=True).to_json())
     assert content["coco"] == pytest.approx({"AP": 100, "AP50": 100, "AP75": 100})
 
 
@@ -51,12 +51,12 @@ def test_every_category_counts_on_both_sides(folders, category):
     pytest.importorskip("faster_coco_eval")
     there = [row(10, 10, 20, 20, 0.9, category), row(50, 40, 20, 20, 0.8, category % 10 + 1)]
     truth = [[*box[:4], 1, *box[5:]] for box in there]
-    both = folders({"a": truth}, {"a": there[1:]})  # the category is missed: one class of two is found
-    assert pytest.approx(50) == evaluate(*both, SIZES, coco=True).coco.AP
-    files.write(both[1] / "a.txt", np.array(there))
-    assert pytest.approx(100) == evaluate(*both, SIZES, coco=True).coco.AP
-    files.write(both[0] / "a.txt", np.array(truth[1:]))  # found where it is not: only the other class is evaluated
-    assert pytest.approx(100) == evaluate(*both, SIZES, coco=True).coco.AP
+    paths = folders({"a": truth}, {"a": there[1:]})  # the category is missed: one class of two is found
+    assert pytest.approx(50) == evaluate(*paths, SIZES, coco=True).coco.AP
+    files.write(paths[1] / "a.txt", np.array(there))
+    assert pytest.approx(100) == evaluate(*paths, SIZES, coco=True).coco.AP
+    files.write(paths[0] / "a.txt", np.array(truth[1:]))  # found where it is not: only the other class is evaluated
+    assert pytest.approx(100) == evaluate(*paths, SIZES, coco=True).coco.AP
 
 
 @pytest.mark.parametrize(("wrong", "expected"), [(99, 100 / 100), (300, 100 / 301), (499, 100 / 500), (500, 0)])

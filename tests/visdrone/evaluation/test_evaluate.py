@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from tests.reference import visdrone_evaluate as slow
 from yolo_attn.visdrone.annotations import read
-from yolo_attn.visdrone.evaluation.evaluate import evaluate
-from yolo_attn.visdrone.evaluation.official import evaluate_submission
+from yolo_attn.visdrone.evaluation.evaluate import evaluate, evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.sizes import read_sizes
 
@@ -72,8 +71,8 @@ def test_official_cases_agree_with_the_toolkit(case):
 )
 def test_the_slow_reference_agrees_with_the_toolkit(case):
     sizes = read_sizes(case / "images_sizes.csv")
-    both = [[read(case / kind / f"{stem}.txt") for kind in ("annotations", "detections")] for stem in sorted(sizes)]
-    reference = as_reference([Frame(stem, *sizes[stem], *rows) for stem, rows in zip(sorted(sizes), both, strict=True)])
+    rows = [[read(case / kind / f"{stem}.txt") for kind in ("annotations", "detections")] for stem in sorted(sizes)]
+    reference = as_reference([Frame(stem, *sizes[stem], *pair) for stem, pair in zip(sorted(sizes), rows, strict=True)])
     expected = json.loads((case / "expected.json").read_text())
     assert reference["official"] == pytest.approx({name: expected[name] for name in slow.NAMES}, rel=0, abs=TOLERANCE)
     assert reference["kept"] == [(count["gt"], count["det"]) for _, count in sorted(expected["kept"].items())]
@@ -264,10 +263,10 @@ def test_input_that_cannot_be_evaluated_is_refused(folders, annotations, detecti
 
 @pytest.mark.parametrize("missing", ["annotations", "detections"])
 def test_a_missing_folder_is_named(folders, missing):
-    both = dict(zip(("annotations", "detections"), folders({"a": [GOOD]}, {"a": [GOOD]}), strict=True))
-    both[missing] = both[missing].with_name("nowhere")
+    paths = dict(zip(("annotations", "detections"), folders({"a": [GOOD]}, {"a": [GOOD]}), strict=True))
+    paths[missing] = paths[missing].with_name("nowhere")
     with pytest.raises(FileNotFoundError, match=rf"{missing}: expected a folder .*nowhere, found nothing there"):
-        evaluate(**both, sizes=SIZES)
+        evaluate(**paths, sizes=SIZES)
 
 
 def test_a_malformed_row_is_named_with_file_and_line(folders):

@@ -1,4 +1,4 @@
-"""Which boxes the ignored regions remove, counted by hand in 1-based pixels of a 20 x 20 image."""
+"""Boxes that the ignored regions remove, counted by hand in 1-based pixels of a 20 x 20 image."""
 
 import numpy as np
 import pytest

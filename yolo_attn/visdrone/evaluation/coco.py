@@ -6,7 +6,6 @@ class mean is plain.
 """
 
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -24,17 +23,18 @@ class CocoColumn:
     AP75: float
 
 
-def require_backend() -> None:
-    """Raise ImportError with the install command where faster-coco-eval is missing."""
-    if find_spec("faster_coco_eval") is None:
-        raise ImportError("COCO column: faster-coco-eval is not installed; run `pip install 'yolo-attn[coco]'`")
-
-
 def evaluate(submission: Submission) -> CocoColumn:
-    """Evaluate all frames of a split by COCO's protocol, computed by faster-coco-eval."""
-    require_backend()
-    from faster_coco_eval.core import COCO, COCOeval_faster
+    """Evaluate all frames of a split by COCO's protocol, computed by faster-coco-eval.
 
+    Raises:
+        ImportError: faster-coco-eval is not installed; the message says how to get it.
+    """
+    try:
+        from faster_coco_eval.core import COCO, COCOeval_faster
+    except ModuleNotFoundError as error:
+        raise ImportError(
+            "COCO column: faster-coco-eval is not installed; run `pip install 'yolo-attn[coco]'`"
+        ) from error
     truth = COCO(dataset(submission))
     judge = COCOeval_faster(truth, truth.loadRes(results(submission)), "bbox", print_function=lambda *_: None)
     judge.params.maxDets = [1, 10, 100, MOST_ROWS]

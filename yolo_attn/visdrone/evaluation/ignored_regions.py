@@ -1,4 +1,4 @@
-"""Which boxes the official VisDrone evaluation removes because they lie in ignored regions.
+"""Finds the boxes that the official VisDrone evaluation removes because they lie in ignored regions.
 
 The toolkit paints the regions into a pixel mask of the image and takes a box's share of it from a prefix sum. Here the
 mask is kept only where it can change: the region borders cut the image into a small grid whose cells are wholly

@@ -26,7 +26,7 @@ class Candidates:
         truth: (P,) index of the ground truth box.
         iou: (P,) descending within a detection: the order in which it tries the boxes.
         ignored_share: (D,) the largest share of each detection inside one ignored box (score 0) of its class.
-        truths: How many ground truth boxes there are.
+        truths: Number of ground truth boxes.
     """
 
     detection: np.ndarray
@@ -42,7 +42,7 @@ class Candidates:
 
 
 def candidates(detections: np.ndarray, truth: np.ndarray) -> Candidates:
-    """One image's detections (D, 8) in order of choice and ground truth (G, 8) in file order -> what may match.
+    """Pair the detections (D, 8) of an image, in order of choice, with the ground truth (G, 8) they may match.
 
     The arithmetic is the toolkit's, operation by operation: at a threshold the last bit decides.
     """
@@ -70,7 +70,7 @@ def candidates(detections: np.ndarray, truth: np.ndarray) -> Candidates:
 
 
 def join(images: Sequence[Candidates]) -> Candidates:
-    """The candidates of several images, numbered one image after another -> one set."""
+    """Join the candidates of several images; indices go on from image to image."""
     first_detection = np.cumsum([0, *(len(image.ignored_share) for image in images)])
     first_truth = np.cumsum([0, *(image.truths for image in images)])
     return Candidates(

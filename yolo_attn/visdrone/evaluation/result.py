@@ -42,7 +42,7 @@ class Evaluation:
 
     @property
     def plain_class_mean(self) -> dict[str, float]:
-        """The same seven with equal weights for all classes that have ground truth."""
+        """The seven numbers with equal weights for all classes that have ground truth."""
         return self._mean(self.images_per_class > 0)
 
     @property
@@ -54,20 +54,17 @@ class Evaluation:
             for category, (name, images, ap) in enumerate(rows, 1)
         ]
 
-    def as_dict(self) -> dict[str, Any]:
-        """The seven official numbers at the top, the rest in named parts, in plain Python types."""
-        return {
+    def to_json(self) -> str:
+        """The seven official numbers at the top, the rest in named parts; NaN written as null."""
+        content = {
             **self.official,
             "plain_class_mean": self.plain_class_mean,
             "per_class": self.per_class,
             "counts": self.counts,
             "warnings": list(self.warnings),
-            **({"coco": asdict(self.coco)} if self.coco else {}),
-        }
-
-    def to_json(self) -> str:
-        """`as_dict` as JSON, NaN written as null."""
-        return json.dumps(_nan_to_none(self.as_dict()), indent=2, allow_nan=False)
+        } | ({"coco": asdict(self.coco)} if self.coco else {})
+        without_nan = json.loads(json.dumps(content), parse_constant=lambda _: None)
+        return json.dumps(without_nan, indent=2, allow_nan=False)
 
     def _mean(self, weights: np.ndarray) -> dict[str, float]:
         if not weights.any():
@@ -79,12 +76,3 @@ class Evaluation:
 def _summary(ap: np.ndarray) -> dict[str, float]:
     """AP by threshold (10,) -> the three numbers read from it."""
     return {"AP": float(ap.mean()), "AP50": float(ap[0]), "AP75": float(ap[5])}
-
-
-def _nan_to_none(value: Any) -> Any:
-    """Replace NaN by None in nested lists and dicts: JSON has no NaN."""
-    if isinstance(value, dict):
-        return {key: _nan_to_none(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_nan_to_none(item) for item in value]
-    return None if isinstance(value, float) and np.isnan(value) else value

@@ -44,12 +44,13 @@ def load(annotations: Path, detections: Path, sizes: Mapping[str, tuple[int, int
     detection_files = _text_files(Path(detections), "detections")
     if not annotation_files:
         raise FileNotFoundError(f"annotations: no *.txt file in {annotations}; expected one per image of the split")
+    missing = [stem for stem in annotation_files if stem not in detection_files]
     unused = [stem for stem in detection_files if stem not in annotation_files]
     if unused and len(unused) == len(detection_files):
         raise FileNotFoundError(
             f"detections: none of the {len(unused)} files in {detections} is named like an annotation:"
-            f" {_first_names(unused)} against {_first_names([*annotation_files])}; a"
-            " detection file has the name of its image's annotation file"
+            f" {_first_names(unused)} against {_first_names([*annotation_files])};"
+            " a detection file has the name of its image's annotation file"
         )
     unsized = [stem for stem in annotation_files if stem not in sizes]
     if unsized:
@@ -67,14 +68,13 @@ def load(annotations: Path, detections: Path, sizes: Mapping[str, tuple[int, int
         )
         for stem, path in annotation_files.items()
     )
-    missing = [stem for stem in annotation_files if stem not in detection_files]
     return Submission(frames, tuple(_warnings(frames, missing, unused)))
 
 
 def _text_files(folder: Path, role: str) -> dict[str, Path]:
     if not folder.is_dir():
-        there = "a file" if folder.exists() else "nothing"
-        raise FileNotFoundError(f"{role}: expected a folder of *.txt files at {folder}, found {there} there")
+        existing = "a file" if folder.exists() else "nothing"
+        raise FileNotFoundError(f"{role}: expected a folder of *.txt files at {folder}, found {existing} there")
     # By full name, as the toolkit lists them ("a-1.txt" before "a.txt"): the order decides between equal scores.
     return {path.stem: path for path in sorted(folder.glob("*.txt"), key=lambda path: path.name)}
 
@@ -85,9 +85,9 @@ def _warnings(frames: Sequence[Frame], missing: list[str], unused: list[str]) ->
     categories = np.concatenate([frame.detections[:, 5] for frame in frames])
     annotated = np.concatenate([frame.annotations for frame in frames])
     regions = annotated[annotated[:, 5] == IGNORED_REGION, :4]
-    unknown_detections = int((~np.isin(categories, np.arange(1, len(NAMES) + 1))).sum())
-    unknown_annotations = int((~np.isin(annotated[:, 5], np.arange(OTHERS + 1))).sum())
-    fractional = int((regions % 1 != 0).any(1).sum())
+    unknown_detections = (~np.isin(categories, np.arange(1, len(NAMES) + 1))).sum()
+    unknown_annotations = (~np.isin(annotated[:, 5], np.arange(OTHERS + 1))).sum()
+    fractional = (regions % 1 != 0).any(1).sum()
     if missing:
         yield f"images without a detection file, counted as without detections: {len(missing)} ({_first_names(missing)})"
     if unused:

@@ -1,7 +1,8 @@
-"""Check the plug-in rows in a model YAML and write them as Ultralytics' parser can build them.
+"""Check the plug-in rows of a model YAML and write them as Ultralytics' parser can build them.
 
-A plug-in row gives hyper-parameters only, `[-1, 1, EMA, [32]]`; `Arguments` takes care of the width. `Feature` rows become rows of
-the stock `Index`. A message says what is wrong with the row; the caller adds which row it is.
+A plug-in row gives hyper-parameters only, `[-1, 1, EMA, [32]]`; `Arguments` adds the width. A network gives several feature maps,
+which `Feature` rows pick from; these become rows of the stock `Index`. A message says what is wrong with the row; the caller adds
+which row it is.
 """
 
 import ast
@@ -16,18 +17,13 @@ from yolo_attn.layers import LAYERS, is_multi_source
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.plugin.arguments import fitted
-from yolo_attn.plugin.network_rows import check_position, check_reads_no_network, index_arguments
-from yolo_attn.plugin.source_widths import Arguments, Sources
+from yolo_attn.plugin.source_widths import Arguments, Sources, arguments_of
+
+HEADS = {"Classifier": "classes", "AnchorDetect": "boxes"}  # rows that come last, and what they give
 
 
 def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
-    """Return a row as Ultralytics' parser is to see it; rows of other modules pass unchanged.
-
-    Args:
-        row: The row as the YAML has it.
-        earlier: The rows before it, prepared.
-        is_last: Whether no row follows.
-        nc: The model's number of classes.
+    """Return a row as Ultralytics' parser is to see it; rows of other modules pass unchanged. `earlier` rows are prepared.
 
     Raises:
         ValueError: A plug-in row cannot be built, or a row reads a network that only `Feature` can read.
@@ -39,17 +35,17 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
     layer = _layer(name)
     if layer is None:
         _check_name(name)
-        check_reads_no_network(name, source, earlier)
+        _check_reads_no_network(name, source, earlier)
         return row
     several = is_multi_source(layer)
     _check_number(name, number, several)
     sources = _checked_sources(name, source, several, len(earlier))
-    check_reads_no_network(name, source, earlier)
-    check_position(name, layer, is_last)
+    _check_reads_no_network(name, source, earlier)
+    _check_position(name, layer, is_last)
     _check_is_list(name, values)
     values = [nc if value == "nc" and name in networks.MODULES else _literal(value) for value in values]
     if name == networks.FEATURE:
-        return [source, number, "Index", index_arguments(values, earlier[source] if earlier else None)]
+        return [source, number, "Index", _index_arguments(values, earlier[source] if earlier else None)]
     values = fitted(layer, values)
     _check_inner_layer(layer, values)
     setattr(tasks, name, layer)
@@ -58,7 +54,7 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
 
 
 def _layer(name: Any) -> type[nn.Module] | None:
-    """Return the class that a name of ours stands for; None for other names, also where Ultralytics has a module of that name."""
+    """Return the class that a row of the plug-in names; None for other names, and where Ultralytics has a module of that name."""
     if not isinstance(name, str):
         return None
     layer = LAYERS.get(name)
@@ -69,13 +65,19 @@ def _layer(name: Any) -> type[nn.Module] | None:
     return layer if getattr(tasks, name, layer) is layer else None
 
 
+def _network(row: Any) -> Arguments | None:
+    """Return the arguments of a prepared row that is a network, None for any other row."""
+    arguments = arguments_of(row)
+    return arguments if arguments is not None and hasattr(arguments.layer, "stage_widths") else None
+
+
 def _check_malformed(row: Any) -> None:
-    """Refuse what is no row at all, if it names a layer of ours; anything else is the stock parser's to refuse."""
+    """Refuse an entry that is no row, if it names a plug-in layer; Ultralytics' parser refuses the others."""
     entries = row if isinstance(row, list | tuple | dict) else [row]
     for name in filter(_layer, entries):
-        found = f"{len(entries)} entries" if isinstance(row, list | tuple) else f"a {type(row).__name__}"
+        shape = f"{len(entries)} entries" if isinstance(row, list | tuple) else f"a {type(row).__name__}"
         raise ValueError(
-            f"{name}: a row is a list of four, [from, number, module, arguments], found {found}; "
+            f"{name}: a row is a list of four, [from, number, module, arguments], found {shape}; "
             f"write `- [-1, 1, {name}, []]` for the defaults"
         )
 
@@ -85,8 +87,21 @@ def _check_name(name: Any) -> None:
         raise ValueError(f"there is no layer {name}{close}")
 
 
+def _check_reads_no_network(name: Any, source: Any, earlier: list) -> None:
+    """Refuse a network as the source of a row, of whatever module, that does not pick one of its feature maps."""
+    for entry in source if isinstance(source, list | tuple) else [source]:
+        exists = isinstance(entry, int) and -len(earlier) <= entry < len(earlier)
+        network = _network(earlier[entry]) if exists and name not in ("Index", networks.FEATURE) else None
+        if network is not None:
+            index = entry % len(earlier)
+            raise ValueError(
+                f"{name} cannot read row {index}, {network.layer.__name__}, which gives several feature maps; "
+                f"put `- [{index}, 1, Feature, [5]]` in between"
+            )
+
+
 def _check_number(name: str, number: Any, several: bool) -> None:
-    if not _is_integer(number) or number < 1:
+    if type(number) is not int or number < 1:
         raise ValueError(f"{name}: the number of repeats is an integer of 1 or more, found {number!r}; write 1")
     if number > 1 and (several or name in networks.ROW_NAMES):
         reason = "reads several rows" if several else "changes the width"
@@ -101,10 +116,18 @@ def _checked_sources(name: str, source: Any, several: bool, index: int) -> list[
     if not sources:
         raise ValueError(f"{name} reads at least one row, found []; write [-1], or more rows before this one")
     for entry in sources:
-        if not _is_integer(entry) or not -max(index, 1) <= entry < index:
+        if type(entry) is not int or not -max(index, 1) <= entry < index:
             rule = f"write -1 to -{index} or 0 to {index - 1}" if index else "the first row reads the image, write -1"
             raise ValueError(f"{name}: {entry!r} is not a row before this one; {rule}")
     return sources
+
+
+def _check_position(name: str, layer: Any, is_last: bool) -> None:
+    if name in HEADS and not is_last:
+        raise ValueError(f"{name} gives {HEADS[name]}, which no row can read; make it the last row")
+    if hasattr(layer, "stage_widths") and is_last:
+        rule = "cannot be the last row; write Feature rows and a head after it"
+        raise ValueError(f"{name} gives several feature maps and {rule}")
 
 
 def _check_is_list(name: str, values: Any) -> None:
@@ -125,9 +148,24 @@ def _check_inner_layer(layer: type[nn.Module], values: list) -> None:
         inner, values = read_layer_call(name)
     elif name in LAYERS:
         inner, values = LAYERS[name], list(given.get("arguments", ()))
-    else:  # none, or the constructor says which there are
+    else:  # no layer, or one that the constructor refuses
         return
     _check_inner_layer(inner, fitted(inner, values))
+
+
+def _index_arguments(values: list, source: Any) -> list[int]:
+    """Return the arguments of the `Index` row for a `Feature` row: width and position of the feature map. No source is the image."""
+    network = _network(source)
+    if network is None:
+        reason = "its source gives one feature map, which needs no picking"
+        raise ValueError(f"Feature reads a network such as ResNet; {reason}")
+    if len(values) != 1:
+        raise ValueError(f"{len(values)} arguments do not fit Feature(stage: int); write the number of one stage, [5]")
+    widths = dict(enumerate(network.layer.stage_widths(*network.values), start=2))
+    stage = values[0]
+    if type(stage) is not int or stage not in widths:
+        raise ValueError(f"Feature: there is no stage {stage!r}; write {min(widths)} to {max(widths)}")
+    return [widths[stage], stage - min(widths)]
 
 
 def _literal(value: Any) -> Any:
@@ -136,7 +174,3 @@ def _literal(value: Any) -> Any:
         return ast.literal_eval(value) if isinstance(value, str) else value
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         return value
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
