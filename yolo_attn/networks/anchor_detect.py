@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -42,6 +43,11 @@ class AnchorDetect(Detect):
     """
 
     multi_source = True
+    nc: int
+    nl: int
+    na: int
+    sizes: torch.Tensor
+    stride: torch.Tensor
     cv2, cv3 = (), None  # branches that Ultralytics looks for in a Detect
 
     def __init__(self, channels: list[int], classes: int, anchors: list | str | None = None):
@@ -53,7 +59,7 @@ class AnchorDetect(Detect):
         self.stride = torch.zeros(self.nl)  # Ultralytics measures it once the model is built
         self.m = nn.ModuleList(nn.Conv2d(width, self.na * self.no, 1) for width in channels)
 
-    def forward(self, x: list[torch.Tensor]):
+    def forward(self, x: list[torch.Tensor]) -> Any:
         raw = [layer(entry).unflatten(1, (self.na, self.no)) for layer, entry in zip(self.m, x, strict=True)]
         outputs = {"feats": x, "raw": raw}
         if self.training:
@@ -76,8 +82,8 @@ class AnchorDetect(Detect):
 
     def bias_init(self) -> None:
         """Start from 8 objects in an image of 640 pixels, as YOLOv5 does. Ultralytics calls it once the strides are known."""
-        for layer, stride in zip(self.m, self.stride.tolist(), strict=True):
-            bias = layer.bias.data.view(self.na, -1)
+        for convolution, stride in zip(self.m, self.stride.tolist(), strict=True):
+            bias = convolution.get_parameter("bias").data.view(self.na, -1)
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
             bias[:, 5:] += math.log(0.6 / (self.nc - 0.99999))
 

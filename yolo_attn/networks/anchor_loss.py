@@ -6,10 +6,13 @@ that are nearest. Described at https://github.com/ultralytics/yolov5 (utils/loss
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import nn
 from ultralytics.utils.metrics import bbox_iou
+
+from yolo_attn.networks.anchor_detect import AnchorDetect
 
 RATIO = 4.0  # a target's side over an anchor's, either way
 GAINS = {"box": 0.05, "obj": 1.0, "cls": 0.5}
@@ -26,8 +29,8 @@ class AnchorLoss:
         model: A DetectionModel that ends in `AnchorDetect`, with its training arguments in `args`.
     """
 
-    def __init__(self, model: nn.Module):
-        self.head = model.model[-1]
+    def __init__(self, model: Any):
+        self.head: AnchorDetect = model.model[-1]
         if self.head.nl not in BALANCE:
             raise ValueError(f"AnchorDetect: a loss is known for 3 to 5 levels, found {self.head.nl}")
         scale = {name: getattr(model.args, name, default) / default for name, default in ULTRALYTICS_GAINS.items()}
@@ -38,7 +41,9 @@ class AnchorLoss:
         self.cls_gain = GAINS["cls"] * scale["cls"] * levels * self.head.nc / 80
         self.obj_gain = GAINS["obj"] * levels * (side / 640) ** 2
 
-    def __call__(self, predictions, batch: dict) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    def __call__(
+        self, predictions: Any, batch: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         raw = (predictions[1] if isinstance(predictions, tuple) else predictions)["raw"]
         device, images = raw[0].device, len(raw[0])
         targets = torch.cat([batch["batch_idx"].view(-1, 1), batch["cls"].view(-1, 1), batch["bboxes"]], 1).to(device)

@@ -1,6 +1,7 @@
 """What a model that ends in `AnchorDetect` needs of Ultralytics: its own loss, and a look at the anchors before training."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ def is_anchor_head(head: object) -> bool:
 def with_anchor_loss(original: Callable) -> Callable:
     """Wrap `ultralytics.nn.tasks.DetectionModel.init_criterion`."""
 
-    def init_criterion(self):
+    def init_criterion(self: Any) -> Any:
         if not is_anchor_head(self.model[-1]):
             return original(self)
         from yolo_attn.networks.anchor_loss import AnchorLoss
@@ -32,7 +33,7 @@ def with_anchor_loss(original: Callable) -> Callable:
     return init_criterion
 
 
-def check_anchors(trainer) -> None:
+def check_anchors(trainer: Any) -> None:
     """Before a training: compute the anchors of a row with `auto`, and say where given ones do not fit the data.
 
     A callback of Ultralytics' trainer for `on_pretrain_routine_end`. A resumed training keeps its anchors.
@@ -40,7 +41,7 @@ def check_anchors(trainer) -> None:
     rows = getattr(getattr(trainer.model, "module", trainer.model), "model", None)
     if not isinstance(rows, nn.Sequential) or not is_anchor_head(rows[-1]) or trainer.args.resume:
         return
-    head = rows[-1]
+    head: Any = rows[-1]
     boxes = box_sizes(trainer.train_loader.dataset.labels, max(np.atleast_1d(trainer.args.imgsz)))
     if head.fit_anchors and len(boxes):
         sizes = fitted(boxes, head.nl, head.na)
