@@ -16,6 +16,10 @@ LAYERS = {"EMA": [32], "CA": [32], "CBAM": [16], "ECA": [], "SA": [64]}
 ON_P2 = LAYERS | {"SA": [32]}  # the most that split the neck's narrowest map, 64 channels at scale n
 TABLE = [
     ("yolov5-p2", None, [], ""),
+    ("yolov5-v6", None, [], ""),
+    ("yolov5-v6-p2", None, [], ""),
+    *(("yolov5-v6", layer, args, "backbone-end") for layer, args in LAYERS.items()),
+    *(("yolov5-v6-p2", layer, args, "neck-blocks") for layer, args in ON_P2.items()),
     *(("yolov5", layer, args, "backbone-end") for layer, args in LAYERS.items()),
     *(("yolov5-p2", layer, args, "neck-blocks") for layer, args in ON_P2.items()),
     *((family, "EMA", [32], "backbone-end") for family in ("yolov8", "yolo11", "yolo26")),
@@ -23,6 +27,11 @@ TABLE = [
 PLACES = {
     "backbone-end": "after the last stage of the backbone",
     "neck-blocks": "after each C3 of the neck but the one at stride 32",  # as the EMA paper's parameter counts show
+}
+HEADS = {  # (a YOLOv5, v6.0): what a reader must know, as two families share the name
+    (True, True): ". The anchor-based head of YOLOv5 v6.0, as the EMA paper trained it",
+    (True, False): ". Ultralytics' anchor-free head; yolov5-v6*.yaml have the anchor-based one of YOLOv5 v6.0",
+    (False, False): "",
 }
 # The neck of YOLOv5 v6.0, led one level further; P2 has the width of P3, as in the EMA paper's baseline.
 TOP_DOWN = ((512, 6), (256, 4), (256, 2))  # width, row of the backbone joined
@@ -45,11 +54,13 @@ def name(base: str, layer: str | None, *_) -> str:
 
 def cfg(base: str, layer: str | None, args: list, place: str) -> str:
     """The text of one file: the base model's rows with the layer put in, under comments of its own."""
-    stock = base.removesuffix("-p2")
+    stock = base.removesuffix("-p2").removesuffix("-v6")
     text, what = _without_comments(find(f"{stock}.yaml").read_text(encoding="utf-8")), base
-    if base != stock:
+    if base.endswith("-p2"):
         text = text.partition("head:\n")[0] + p2_head()
         what = f"{stock} with a fourth head at stride 4 for tiny objects"
+    if "-v6" in base:
+        text = text.replace(" Detect, [nc]", " AnchorDetect, [nc]")
     if layer:
         what += f"{' and' if base != stock else ' with'} {layer} {PLACES[place]}"
         for after in reversed(_places(text, place)):
@@ -57,7 +68,8 @@ def cfg(base: str, layer: str | None, args: list, place: str) -> str:
     lines = _without_comments(text).splitlines()
     for row in rows.parse(text):
         lines[row.line] += f" # {row.index}"
-    header = f"# {what}. Written by scripts/maintain/cfg.py from Ultralytics' {stock}.yaml (AGPL-3.0)."
+    head = HEADS[stock == "yolov5", "-v6" in base]
+    header = f"# {what}{head}. Written by scripts/maintain/cfg.py from Ultralytics' {stock}.yaml (AGPL-3.0)."
     return "\n".join([header, "", *lines, ""])
 
 

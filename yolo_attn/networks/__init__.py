@@ -8,6 +8,7 @@
 
 resnet.py, mobilenet.py    the networks
 classifier.py              the head of the papers' classifiers
+anchor_detect.py           the anchor-based head of YOLOv5 v6.0; anchor_loss.py its loss, anchors.py whether anchors fit the data
 row_arguments.py           a layer and its arguments written as a call, `EMA(32)`, and checks of words
 torchvision_weights.py     torchvision's weights for these networks
 
@@ -20,6 +21,7 @@ import importlib
 from torch import nn
 
 MODULES = {  # name of a row: where its class is; loaded when a model names one, torchvision takes a second to import
+    "AnchorDetect": "yolo_attn.networks.anchor_detect",
     "Classifier": "yolo_attn.networks.classifier",
     "MobileNetV2": "yolo_attn.networks.mobilenet",
     "ResNet": "yolo_attn.networks.resnet",

@@ -7,6 +7,7 @@ arguments.py      checks a row's arguments against the constructor's signature
 registration.py   names that model YAMLs may use: `register`
 files.py          finds cfg/ and data/ by bare name: `find`
 weights.py        pretrained weights across inserted rows: `transfer`
+anchor_head.py    the loss and the anchors of models that end in `AnchorDetect`
 alignment.py      which row of one model plays the role of which row of another
 renumbering.py    a source of weights with the row numbers of its target
 metrics.py        Ultralytics' average precision for boxes that come from anywhere
@@ -23,7 +24,7 @@ from ultralytics.utils import checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import files, parser, weights
+from yolo_attn.plugin import anchor_head, files, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -49,6 +50,7 @@ def install() -> None:
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
+        (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
     )
     for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
@@ -57,6 +59,7 @@ def install() -> None:
             setattr(replacement, "yolo_attn", True)  # noqa: B010  (a type checker knows no such attribute)
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
+    anchor_head.watch_trainings()
 
 
 def _replace_imported(original: Callable, replacement: Callable) -> None:

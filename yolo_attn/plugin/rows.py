@@ -19,6 +19,8 @@ from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.plugin.arguments import fitted
 from yolo_attn.plugin.source_widths import Arguments, Sources, arguments_of
 
+HEADS = {"Classifier": "classes", "AnchorDetect": "boxes"}  # rows that come last, and what they give
+
 
 def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
     """Return a row as Ultralytics' parser is to see it; rows of other modules pass unchanged. `earlier` rows are prepared.
@@ -121,8 +123,8 @@ def _checked_sources(name: str, source: Any, several: bool, index: int) -> list[
 
 
 def _check_position(name: str, layer: Any, is_last: bool) -> None:
-    if name == "Classifier" and not is_last:
-        raise ValueError("Classifier gives classes, which no row can read; make it the last row")
+    if name in HEADS and not is_last:
+        raise ValueError(f"{name} gives {HEADS[name]}, which no row can read; make it the last row")
     if hasattr(layer, "stage_widths") and is_last:
         rule = "cannot be the last row; write Feature rows and a head after it"
         raise ValueError(f"{name} gives several feature maps and {rule}")

@@ -1,0 +1,71 @@
+"""What a model that ends in `AnchorDetect` needs of Ultralytics: its own loss, and a look at the anchors before training."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from ultralytics.utils import LOGGER, callbacks
+
+from yolo_attn.networks.anchors import best_possible_recall, fitted
+
+ENOUGH = 0.98  # best possible recall from which anchors are left alone
+
+
+def is_anchor_head(head: object) -> bool:
+    """Whether a head is an `AnchorDetect`, without importing torchvision's networks for any other."""
+    return any(
+        kind.__name__ == "AnchorDetect" and kind.__module__.startswith("yolo_attn.") for kind in type(head).__mro__
+    )
+
+
+def with_anchor_loss(original: Callable) -> Callable:
+    """Wrap `ultralytics.nn.tasks.DetectionModel.init_criterion`."""
+
+    def init_criterion(self: Any) -> Any:
+        if not is_anchor_head(self.model[-1]):
+            return original(self)
+        from yolo_attn.networks.anchor_loss import AnchorLoss
+
+        return AnchorLoss(self)
+
+    return init_criterion
+
+
+def check_anchors(trainer: Any) -> None:
+    """Before a training: compute the anchors of a row with `auto`, and say where given ones do not fit the data.
+
+    A callback of Ultralytics' trainer for `on_pretrain_routine_end`. A resumed training keeps its anchors.
+    """
+    rows = getattr(getattr(trainer.model, "module", trainer.model), "model", None)
+    if not isinstance(rows, nn.Sequential) or not is_anchor_head(rows[-1]) or trainer.args.resume:
+        return
+    head: Any = rows[-1]
+    boxes = box_sizes(trainer.train_loader.dataset.labels, max(np.atleast_1d(trainer.args.imgsz)))
+    if head.fit_anchors and len(boxes):
+        sizes = fitted(boxes, head.nl, head.na)
+        for network in (head, trainer.ema.ema.model[-1] if trainer.ema else head):
+            network.sizes.copy_(torch.from_numpy(sizes).to(network.sizes))
+            network.fit_anchors = False
+    sizes = head.sizes.flatten(0, 1).cpu().numpy()
+    recall = best_possible_recall(sizes, boxes)
+    LOGGER.info(f"AnchorDetect: anchors {sizes.round().astype(int).tolist()} fit {recall:.1%} of the training boxes")
+    if recall < ENOUGH:
+        LOGGER.warning(
+            f"AnchorDetect: {1 - recall:.1%} of the training boxes are more than four times as large or small as every anchor and are"
+            " never learned; write `AnchorDetect, [nc, auto]` to compute anchors from the data"
+        )
+
+
+def box_sizes(labels: list[dict], imgsz: int) -> np.ndarray:
+    """Labels of an Ultralytics data set -> (N, 2) width and height of every box in pixels, images scaled to `imgsz`."""
+    sides = [entry["bboxes"][:, 2:4] * np.array(entry["shape"][::-1]) * imgsz / max(entry["shape"]) for entry in labels]
+    return np.concatenate([np.empty((0, 2)), *sides])
+
+
+def watch_trainings() -> None:
+    """Have every trainer look at the anchors. Nothing happens for models with another head."""
+    registered = callbacks.default_callbacks["on_pretrain_routine_end"]
+    if check_anchors not in registered:
+        registered.append(check_anchors)
