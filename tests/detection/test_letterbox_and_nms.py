@@ -105,7 +105,7 @@ def test_a_box_goes_if_it_overlaps_a_better_one_of_its_class_by_more_than_iou(io
 
 
 def test_as_many_candidates_are_looked_at_as_ultralytics_looks_at():
-    assert signature(non_max_suppression).parameters["max_nms"].default == MOST_CANDIDATES
+    assert signature(non_max_suppression).parameters["max_nms"].default == MAX_CANDIDATES
 
 
 def test_of_too_many_candidates_the_best_stay():
