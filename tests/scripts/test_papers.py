@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from scripts import results
 from scripts.reproduce import papers, papers_page
 from yolo_attn.layers import LAYERS
 from yolo_attn.networks.resnet import ResNet
@@ -114,3 +115,8 @@ def test_torchvisions_resnet_has_its_known_multiply_adds_and_parameters():
     assert papers.parameters(network) + 2048 * 1000 + 1000 == 25_557_032
     norms = 2 * 11_113_984  # values that pass a BatchNorm
     assert macs == 4_089_184_256 - 2_048_000 + norms
+
+
+def test_the_committed_page_shows_these_tables(recounts):
+    page = (results.ROOT / "docs" / "papers.md").read_text(encoding="utf-8")
+    assert papers_page.markdown(recounts) in page, "run `python -m scripts.reproduce.papers_page > docs/papers.md`"

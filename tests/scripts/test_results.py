@@ -1,9 +1,11 @@
 """Measured tables: saved, rendered, and current in every page."""
 
 import pytest
+import typer
 
 from scripts import results
 from scripts.results import Made, Table
+from yolo_attn.cli import app
 
 PAGES = sorted((results.ROOT / "docs").rglob("*.md"))
 TABLE = Table(
@@ -50,3 +52,19 @@ def test_every_page_shows_its_tables_as_they_were_saved(page):
 def test_every_saved_table_stands_in_a_page():
     named = {match[2] for page in PAGES for match in results.MARKED.finditer(page.read_text(encoding="utf-8"))}
     assert {path.stem for path in results.DATA.glob("*.json")} == named
+
+
+def test_the_reference_names_every_command_and_option():
+    page = (results.ROOT / "docs" / "reference" / "commands.md").read_text(encoding="utf-8")
+
+    def missing(command, name):
+        options = [option for parameter in command.params for option in parameter.opts if option.startswith("-")]
+        section = page.partition(f"# `{name}`\n")[2] if name != "yolo-attn" else page
+        found = [
+            f"{name} {option}" for option in options if f"`{option}" not in section and f" {option}" not in section
+        ]
+        for verb, inner in getattr(command, "commands", {}).items():
+            found += missing(inner, f"{name} {verb}")
+        return found
+
+    assert missing(typer.main.get_command(app), "yolo-attn") == [], "run `python -m scripts.maintain.pages`"

@@ -1,16 +1,16 @@
 """The only part that reaches into Ultralytics, on import. Nothing there is edited or copied: functions are wrapped, names added.
 
-parser.py         builds a model YAML with plug-in rows: `parse_model`
-rows.py           checks a plug-in row and writes it as Ultralytics' parser can build it
-source_widths.py  how a row gets the width of its source
-arguments.py      checks a row's arguments against the constructor's signature
-registration.py   names that model YAMLs may use: `register`
-files.py          finds cfg/ and data/ by bare name: `find`
-weights.py        pretrained weights across inserted rows: `transfer`
-anchor_head.py    the loss and the anchors of models that end in `AnchorDetect`
-alignment.py      which row of one model plays the role of which row of another
-renumbering.py    a source of weights with the row numbers of its target
-metrics.py        Ultralytics' average precision for boxes that come from anywhere
+parser.py          builds a model YAML with plug-in rows: `parse_model`
+row_preparation.py checks a plug-in row and writes it as Ultralytics' parser can build it
+source_widths.py   how a row gets the width of its source
+arguments.py       checks a row's arguments against the constructor's signature
+registration.py    names that model YAMLs may use: `register`
+files.py           finds cfg/ and data/ by bare name: `find`
+weights.py         pretrained weights across inserted rows: `transfer`
+anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
+alignment.py       which row of one model plays the role of which row of another
+renumbering.py     a source of weights with the row numbers of its target
+metrics.py         Ultralytics' average precision for boxes that come from anywhere
 """
 
 import sys

@@ -10,7 +10,7 @@ import ultralytics
 from torch import nn
 from ultralytics.nn import tasks
 
-from yolo_attn.plugin.rows import prepare
+from yolo_attn.plugin.row_preparation import prepare
 from yolo_attn.plugin.source_widths import Sources, arguments_of
 
 UNKNOWN_PARSER = f"yolo_attn cannot give layers their width in Ultralytics {ultralytics.__version__}, which reads YAML rows differently"
