@@ -21,7 +21,7 @@ ALLOWED = {
     "storage": {"filelock"},
     "parallel": set(),
     "layers": {"torch"},
-    "networks": {"torch", "torchvision", "ultralytics", "yolo_attn.layers"},
+    "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
     "plugin": {
         "numpy",
