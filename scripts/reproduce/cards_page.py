@@ -17,8 +17,8 @@ NOTE = f"""# The layers
 
 Written by `python -m scripts.reproduce.cards_page > docs/layers.md`.
 
-Of each layer: the paper, what it computes, its arguments, its parameters, a row of a model YAML with the
-defaults, and its cost on one feature map of {WIDTH} x {SIDE} x {SIDE}. All of it is generated from the code. Where the authors' code
+Each card gives the paper, the mechanism, the arguments, the number of parameters, a row of a model YAML with the
+defaults, and the cost on one feature map of {WIDTH} x {SIDE} x {SIDE}. All of it is generated from the code. Where the authors' code
 is known to differ from the paper, the card says so and which of the two is followed.
 
 A formula of parameters is Python, in C and the arguments of the layer; the tests compare it with the built layer at several
