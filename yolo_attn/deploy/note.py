@@ -1,6 +1,5 @@
 """Results of an export or a quantisation, written as JSON beside the file."""
 
-import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass, field
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from yolo_attn.deploy.boxes import BoxComparison
 from yolo_attn.deploy.parity import Comparison, Tolerance
-from yolo_attn.storage import atomic_write
+from yolo_attn.storage import atomic_write, digest
 
 PACKAGES = ("yolo-attn", "ultralytics", "torch", "onnx", "onnxruntime", "onnxslim", "openvino")
 
@@ -48,11 +47,7 @@ class Made:
     @property
     def sha256(self) -> str:
         """SHA-256 of the file, or of the files of the folder in order of their names."""
-        content = hashlib.sha256()
-        for part in sorted(self.file.rglob("*")) if self.file.is_dir() else [self.file]:
-            if part.is_file():
-                content.update(part.read_bytes())
-        return content.hexdigest()
+        return digest(self.file)
 
     @property
     def note(self) -> Path:
