@@ -95,11 +95,9 @@ class LabelWriter:
         kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
         written = before != content and not kept
         if written:
-            if not self.first:
-                remove_cache(self.folder)
-            atomic_write(path, content)
-        kinds, firsts, counts = np.unique(reasons, return_index=True, return_counts=True)
-        numbers = zip(kinds.tolist(), counts.tolist(), firsts.tolist(), strict=True)
+            self._put(path, content)
+        counts = np.bincount(reasons)
+        numbers = [(kind, int(counts[kind]), int((reasons == kind).argmax())) for kind in counts.nonzero()[0].tolist()]
         return LabelOutcome(
             boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
             left_out={Reason(kind): (count, first) for kind, count, first in numbers if kind},
@@ -107,6 +105,17 @@ class LabelWriter:
             written=written,
             kept=kept,
         )
+
+    def _put(self, path: str, content: bytes) -> None:
+        if not self.first:
+            remove_cache(self.folder)
+            atomic_write(path, content)
+            return
+        try:  # no draft: the folder gets its name when every file in it is whole
+            with open(path, "wb") as file:
+                file.write(content)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from error  # a full disk is reported without a name
 
 
 def remove_cache(folder: Path) -> None:
