@@ -37,7 +37,7 @@ class Made:
         command: The command line, as it was at that commit.
         commit: The checkout that was measured.
         machine: CPU or GPU with driver, number of cores.
-        versions: Of the packages that the numbers depend on.
+        versions: Versions of the packages that the numbers depend on.
         load: Programs running at the start, on average over a minute.
     """
 

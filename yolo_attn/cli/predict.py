@@ -96,7 +96,7 @@ def visdrone_predict(
 ) -> None:
     """Write official detection files for the VisDrone protocol: a box may appear once for each class.
 
-    Run it again after an interruption: files that are there stay. Images that cannot be read are named, and the exit code is 1.
+    Run it again after an interruption: existing files are kept. Images that cannot be read are named, and the exit code is 1.
 
     Example: yolo-attn visdrone predict --model best.pt --images VisDrone2019-DET-val/images --out detections
     """
