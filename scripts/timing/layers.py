@@ -99,7 +99,9 @@ def public(rounds: Rounds = 61, layers: Layers = "") -> None:
 
 
 @app.command()
-def ema(rounds: Rounds = 21, threads: Annotated[int, typer.Option(help="Threads of torch and onnxruntime.")] = 1) -> None:
+def ema(
+    rounds: Rounds = 21, threads: Annotated[int, typer.Option(help="Threads of torch and onnxruntime.")] = 1
+) -> None:
     """EMA's form against the plain form: time and peak memory at the maps of yolov5s, yolov5x and its P2 variant."""
     torch.set_num_threads(threads)
     rows = []
