@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from ultralytics.utils.metrics import bbox_iou
 
 from yolo_attn.networks.anchor_detect import AnchorDetect
+from yolo_attn.networks.anchors import RATIO
 
-RATIO = 4.0  # a target's side over an anchor's, either way
 GAINS = {"box": 0.05, "obj": 1.0, "cls": 0.5}
 ULTRALYTICS_GAINS = {"box": 7.5, "cls": 0.5}  # its defaults, at which the gains above hold
 BALANCE = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06), 5: (4.0, 1.0, 0.25, 0.06, 0.02)}  # of objectness by level
