@@ -13,21 +13,13 @@ LOWEST = 0.05  # boxes of at least this score are compared; low, so that there a
 
 @dataclass(frozen=True)
 class BoxComparison:
-    """The comparison of the boxes on one picture.
+    """The comparison of the boxes on one picture."""
 
-    Attributes:
-        image: The picture's path.
-        count: Boxes that the model finds.
-        pixels: Largest difference of a coordinate between two boxes that are the same.
-        score: Largest difference of their scores.
-        unmatched: Boxes of either side that the other does not have.
-    """
-
-    image: str
-    count: int
-    pixels: float
-    score: float
-    unmatched: int
+    image: str  # the picture's path
+    count: int  # boxes that the model finds
+    pixels: float  # largest difference of a coordinate between two boxes that are the same
+    score: float  # largest difference of their scores
+    unmatched: int  # boxes of either side that the other does not have
 
 
 def compare_boxes(

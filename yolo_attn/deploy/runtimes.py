@@ -10,7 +10,7 @@ import torch
 from ultralytics.nn.autobackend import AutoBackend
 
 from yolo_attn.deploy.outputs import tensors
-from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
+from yolo_attn.detection.onnx_detector import ONNXRUNTIME_ERRORS
 
 Run = Callable[[torch.Tensor], list[np.ndarray]]
 RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)

@@ -16,21 +16,13 @@ from yolo_attn.detection.presets import DISPLAY, DetectionSettings
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A detector as its file describes it.
+    """A detector as its file describes it."""
 
-    Attributes:
-        names: {class: name}.
-        imgsz: Height and width of its training or export.
-        stride: Height and width of its input are multiples of this.
-        batch: Images at once, of a file of fixed size.
-        dynamic: True if any number of images, and any height and width, fit.
-    """
-
-    names: Mapping[int, str]
-    imgsz: tuple[int, int]
-    stride: int
-    batch: int
-    dynamic: bool
+    names: Mapping[int, str]  # {class: name}
+    imgsz: tuple[int, int]  # height and width of its training or export
+    stride: int  # height and width of its input are multiples of this
+    batch: int  # images at once, of a file of fixed size
+    dynamic: bool  # true if any number of images, and any height and width, fit
 
 
 class Detector(ABC):

@@ -10,19 +10,12 @@ GREY = (114, 114, 114)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Place of an image in the padded image.
+    """Place of an image in the padded image."""
 
-    Attributes:
-        size: (H, W) of the image.
-        scaled: (H, W) to which it is scaled.
-        shape: (H, W) of the padded image.
-        corner: Rows above and columns left of the image.
-    """
-
-    size: tuple[int, int]
-    scaled: tuple[int, int]
-    shape: tuple[int, int]
-    corner: tuple[int, int]
+    size: tuple[int, int]  # (H, W) of the image
+    scaled: tuple[int, int]  # (H, W) to which it is scaled
+    shape: tuple[int, int]  # (H, W) of the padded image
+    corner: tuple[int, int]  # rows above and columns left of the image
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) of `size` -> (H, W, 3) of `shape`."""

@@ -19,19 +19,12 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """One image, or one frame of a video.
+    """One image, or one frame of a video."""
 
-    Attributes:
-        path: The file.
-        read: Returns (H, W, 3) uint8, BGR; raises UnreadableError.
-        frame: Number of the frame from 1; 0 for an image.
-        rate: Frames per second of the video; 0 for an image.
-    """
-
-    path: Path
-    read: Callable[[], np.ndarray]
-    frame: int = 0
-    rate: float = 0.0
+    path: Path  # the file
+    read: Callable[[], np.ndarray]  # returns (H, W, 3) uint8, BGR; raises UnreadableError
+    frame: int = 0  # number of the frame from 1; 0 for an image
+    rate: float = 0.0  # frames per second of the video; 0 for an image
 
     def __str__(self) -> str:
         return f"{self.path}, frame {self.frame}" if self.frame else str(self.path)

@@ -19,19 +19,12 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True)
 class VisdronePredictions:
-    """Outcome of a run.
+    """Outcome of a run."""
 
-    Attributes:
-        written: Detection files it made.
-        kept: Detection files that an earlier run had made.
-        unreadable: A line for each image that cannot be read, and has no file.
-        left_out: Classes of the model that VisDrone does not have.
-    """
-
-    written: int
-    kept: int
-    unreadable: tuple[str, ...]
-    left_out: tuple[str, ...]
+    written: int  # detection files it made
+    kept: int  # detection files that an earlier run had made
+    unreadable: tuple[str, ...]  # a line for each image that cannot be read, and has no file
+    left_out: tuple[str, ...]  # classes of the model that VisDrone does not have
 
 
 def predict_visdrone(

@@ -39,17 +39,13 @@ class RowError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class YoloLabels:
-    """Labels made from N annotation rows.
+    """Labels made from N annotation rows."""
 
-    Attributes:
-        labels: (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image.
-        rows: (M,) number, from 0, of the row of each label.
-        reasons: (N,) the Reason why a row is left out; 0 for a row that is a label.
-    """
-
-    labels: np.ndarray
-    rows: np.ndarray
-    reasons: np.ndarray
+    labels: (
+        np.ndarray
+    )  # (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image
+    rows: np.ndarray  # (M,) number, from 0, of the row of each label
+    reasons: np.ndarray  # (N,) the Reason why a row is left out; 0 for a row that is a label
 
 
 def yolo_labels(
