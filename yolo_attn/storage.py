@@ -62,10 +62,8 @@ def _moved(draft: str, target: str, name: str) -> Iterator[None]:
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a draft to write to, which becomes `path` when the block ends; for files that are written by name or in parts.
 
-    After an error `path` is as before and no draft stays. The draft lies beside `path` and has its suffix.
-
-    Args:
-        path: File to write; its folder must exist.
+    After an error `path` is as before and no draft stays. The draft lies beside `path`, in a folder that exists, and has its
+    suffix.
 
     Raises:
         OSError: The file cannot be written. The message names it.

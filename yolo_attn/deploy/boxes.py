@@ -25,14 +25,9 @@ class BoxComparison:
 def compare_boxes(
     model: YOLO, exported: YOLO, images: Sequence[str | Path], lowest: float = LOWEST, **settings: object
 ) -> tuple[BoxComparison, ...]:
-    """Compare the boxes of a model with those of its exported file.
+    """Compare the boxes of a model, from the score `lowest` on, with those of its exported file.
 
-    Args:
-        model: The checkpoint.
-        exported: The exported file.
-        images: Paths.
-        lowest: Score from which on boxes are compared.
-        settings: Of predict. `rect` False pads both to the same square, as a file of fixed size needs it.
+    Settings are those of predict. `rect` False pads both to the same square, as a file of fixed size needs it.
     """
     comparisons = []
     for image in images:

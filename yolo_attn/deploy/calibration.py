@@ -29,12 +29,9 @@ class ImageReader(CalibrationDataReader):
 
 
 def training_images(data: str | Path, names: dict[int, str], count: int) -> list[Path]:
-    """Choose `count` images of a training set, or all if there are fewer, evenly spread over it, and read each once.
+    """Choose `count` images, or all if there are fewer, evenly spread over the training set of a data YAML; read each once.
 
-    Args:
-        data: A data YAML.
-        names: The classes of the model, which those of the data must be.
-        count: How many images.
+    The classes of the data must be `names`, those of the model.
 
     Raises:
         ValueError: The data cannot be used, the classes are others, or images are too few or cannot be read.

@@ -140,12 +140,7 @@ def metadata(file: Path) -> dict:
 
 
 def shapes_for(about: dict, dynamic: bool) -> list[Shape]:
-    """Choose input shapes to compare on: the one of the export, and for a file of any size and number of images three more.
-
-    Args:
-        about: As `metadata` reads it.
-        dynamic: Whether the file takes any size and number of images.
-    """
+    """Choose input shapes to compare on: the one in `metadata`, and for a file of any size and number of images three more."""
     height, width = about["imgsz"]
     channels, batch, stride = int(about.get("channels", 3)), int(about.get("batch", 1)), int(about.get("stride", 32))
     shapes = [(batch, channels, height, width)]

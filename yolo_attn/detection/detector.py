@@ -28,12 +28,8 @@ class ModelInfo:
 class Detector(ABC):
     """Images (H, W, 3) uint8, BGR, of any sizes -> Detections of each.
 
-    Args:
-        file: The model's file, for messages.
-        info: Description of the model.
-        settings: See DetectionSettings; all but `imgsz` may be replaced between calls. None is DISPLAY.
-        at_once: Calls that run at the same time, when many pictures are waiting.
-        batch: Images in one run of the network; a file of fixed size has its own number.
+    Arguments are those of `open_detector`, and the description of the model; the file is for messages. All settings but `imgsz`
+    may be replaced between calls.
 
     Raises:
         ValueError: A setting does not fit the model.

@@ -34,12 +34,9 @@ class Letterbox:
 
 
 def letterbox(size: tuple[int, int], target: tuple[int, int], stride: int | None) -> Letterbox:
-    """Place an image in the middle of `target`, as large as fits.
+    """Place an image of `size` (H, W) in the middle of `target` (H, W), as large as fits.
 
-    Args:
-        size: (H, W) of the image.
-        target: (H, W) of the detector.
-        stride: Pad no more than to a multiple of it; None pads to `target`.
+    With a stride it is padded no more than to a multiple of it, else to `target`.
     """
     gain = min(target[0] / size[0], target[1] / size[1])
     height, width = (max(round(side * gain), 1) for side in size)

@@ -31,12 +31,8 @@ class OnnxInfo(ModelInfo):
 class OnnxDetector(Detector):
     """An ONNX file of a detector, ready to run on the CPU.
 
-    Arguments are those of `Detector`; the file is one that `yolo-attn export` or the stock export made. Calls that run at once
-    share the cores: 1 answers a single call soonest, one for each core is fastest through a folder.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no detector that Ultralytics exported, or a setting does not fit it.
+    Arguments and errors are those of `open_detector`; the file is one that `yolo-attn export` or the stock export made. Calls
+    that run at once share the cores: 1 answers a single call soonest, one for each core is fastest through a folder.
     """
 
     def __init__(self, file: str | Path, settings: DetectionSettings | None = None, at_once: int = 1, batch: int = 1):

@@ -38,11 +38,7 @@ def predict(
 ) -> Predicted:
     """Run a detector over an image, a video, or a folder of them. Memory does not grow with their number.
 
-    Args:
-        detector: As `open_detector` gives it.
-        source: A path.
-        outputs: Files to write.
-        report: Called with a line for each picture, and for each file that cannot be read.
+    `report` is called with a line for each picture, and for each file that cannot be read.
 
     Raises:
         FileNotFoundError: There is nothing at `source`.

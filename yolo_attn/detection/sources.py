@@ -36,11 +36,9 @@ def is_video(path: Path) -> bool:
 
 
 def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> list[Path]:
-    """Return the images, then the videos, of a folder by name; or the file itself.
+    """Return the images, then the videos, of a folder by name, without those in folders of it; or the file itself.
 
-    Args:
-        source: An image, a video, or a folder of them; folders in it are not entered.
-        suffixes: Suffixes of the files to take, in lower case.
+    `suffixes` are those of the files to take, in lower case.
 
     Raises:
         FileNotFoundError: It is not there, or the folder holds nothing of the kind.
@@ -71,11 +69,7 @@ def pictures(paths: Sequence[Path], apply_exif: bool = True) -> Iterator[Picture
 
 
 def read_image(path: Path, apply_exif: bool = True) -> np.ndarray:
-    """Return the image in a file, (H, W, 3) uint8, BGR.
-
-    Args:
-        path: The file.
-        apply_exif: Rotate the image as its EXIF note says.
+    """Return the image in a file, (H, W, 3) uint8, BGR, if asked for rotated as its EXIF note says.
 
     Raises:
         UnreadableError: There is no image in the file.

@@ -26,15 +26,8 @@ DEFAULT_SIZE = 640  # of a checkpoint that does not say at which size it was tra
 class TorchDetector(Detector):
     """A detection model in torch, with Ultralytics' own backend and NMS.
 
-    Arguments are those of `Detector`; the file is a checkpoint, or an exported file or folder. Of calls that run at once the
-    network takes one after the other, and the rest of their work overlaps.
-
-    Args:
-        device: As Ultralytics calls it; None is the first GPU, or the CPU where there is none.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: Ultralytics cannot open it, it is no detector, or a setting does not fit it.
+    Arguments and errors are those of `open_detector`. Of calls that run at once the network takes one after the other, and the
+    rest of their work overlaps.
     """
 
     def __init__(

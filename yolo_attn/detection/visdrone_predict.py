@@ -102,7 +102,7 @@ def _matching_note(out: Path, requested: Mapping) -> Mapping:
     for path in present:
         if path.is_dir():
             raise FileExistsError(f"{path}: is a folder where a detection file belongs; name another folder with --out")
-    made = ""
+    note, made = {}, f"of unknown origin, as there is no {SETTINGS_FILE}"
     if file.exists():
         try:
             note = json.loads(file.read_bytes())
@@ -112,11 +112,8 @@ def _matching_note(out: Path, requested: Mapping) -> Mapping:
             raise FileExistsError(
                 f"{file}: damaged, or no note of yolo-attn visdrone predict; name another folder, or remove this one"
             )
-        differing = [key for key in requested if note[key] != requested[key]]
-        if differing:
-            made = "made with " + "; ".join(f"{key} {note[key]!r}, now {requested[key]!r}" for key in differing)
-    else:
-        note, made = {}, f"of unknown origin, as there is no {SETTINGS_FILE}"
+        differing = [f"{key} {note[key]!r}, now {value!r}" for key, value in requested.items() if note[key] != value]
+        made = f"made with {'; '.join(differing)}" if differing else ""
     if present and made:
         raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
     return note

@@ -25,12 +25,7 @@ class Reason(IntEnum):
 
 
 class RowError(ValueError):
-    """A row that no label can be made of.
-
-    Attributes:
-        row: Its number, from 0.
-        problem: What is wrong with it.
-    """
+    """A row, numbered from 0, that no label can be made of, and what is wrong with it."""
 
     def __init__(self, row: int, problem: str):
         super().__init__(f"VisDrone row {row} (from 0): {problem}")
@@ -58,9 +53,9 @@ def yolo_labels(
 
     Args:
         rows: Columns left, top, width, height, score, category, and two that do not matter.
-        width: Image width in pixels; (N,) for rows of several images.
-        height: Image height in pixels; (N,) for rows of several images.
-        image: Number of the image; (N,) for rows of several images.
+        width: Image width in pixels; this and the next two are (N,) for rows of several images.
+        height: Image height in pixels.
+        image: Number of the image.
 
     Raises:
         RowError: A category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).
