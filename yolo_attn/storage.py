@@ -49,13 +49,12 @@ def _moved(draft: str, target: str, name: str) -> Iterator[None]:
         yield
         if draft != target:
             os.replace(draft, target)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, draft):
-            raise  # from another file that is written in the same block
-        raise OSError(error.errno, error.strerror, name) from error  # a full disk is reported without a name
-    finally:
+    except BaseException as error:
         if draft != target:
             Path(draft).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, draft):
+            raise OSError(error.errno, error.strerror, name) from error  # a full disk is reported without a name
+        raise  # also an error of another file that is written in the same block
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from yolo_attn.detection.detections import VISDRONE_DECIMALS
 from yolo_attn.detection.detector import Detector, model_path
@@ -102,7 +103,8 @@ def _matching_note(out: Path, requested: Mapping) -> Mapping:
     for path in present:
         if path.is_dir():
             raise FileExistsError(f"{path}: is a folder where a detection file belongs; name another folder with --out")
-    note, made = {}, f"of unknown origin, as there is no {SETTINGS_FILE}"
+    note: Any = {}
+    made = f"of unknown origin, as there is no {SETTINGS_FILE}"
     if file.exists():
         try:
             note = json.loads(file.read_bytes())
