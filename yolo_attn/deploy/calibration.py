@@ -21,11 +21,12 @@ class ImageReader(CalibrationDataReader):
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """Return {name of the input: (1, 3, H, W) in 0..1}, or None after the last image."""
-        for path in self.paths:
-            image = read_image(path)
-            image = letterbox(image.shape[:2], self.imgsz, None).apply(image)
-            return {"images": image[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255}
-        return None
+        path = next(self.paths, None)
+        if path is None:
+            return None
+        image = read_image(path)
+        image = letterbox(image.shape[:2], self.imgsz, None).apply(image)
+        return {"images": image[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255}
 
 
 def training_images(data: str | Path, names: dict[int, str], count: int) -> list[Path]:

@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from yolo_attn.detection.detections import VISDRONE_DECIMALS
 from yolo_attn.detection.detector import Detector, model_path
@@ -103,13 +103,11 @@ def _matching_note(out: Path, requested: Mapping) -> Mapping:
     for path in present:
         if path.is_dir():
             raise FileExistsError(f"{path}: is a folder where a detection file belongs; name another folder with --out")
-    note: Any = {}
+    note: Mapping = {}
     made = f"of unknown origin, as there is no {SETTINGS_FILE}"
     if file.exists():
-        try:
+        with suppress(ValueError):  # damaged
             note = json.loads(file.read_bytes())
-        except ValueError:
-            note = None
         if not (isinstance(note, dict) and requested.keys() | {"left_out"} <= note.keys()):
             raise FileExistsError(
                 f"{file}: damaged, or no note of yolo-attn visdrone predict; name another folder, or remove this one"

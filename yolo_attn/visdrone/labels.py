@@ -36,9 +36,7 @@ class RowError(ValueError):
 class YoloLabels:
     """Labels made from N annotation rows."""
 
-    labels: (
-        np.ndarray
-    )  # (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image
+    labels: np.ndarray  # (M, 5) class, centre x, centre y, width, height as fractions of the image, in row order
     rows: np.ndarray  # (M,) number, from 0, of the row of each label
     reasons: np.ndarray  # (N,) the Reason why a row is left out; 0 for a row that is a label
 
