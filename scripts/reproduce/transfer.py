@@ -18,6 +18,7 @@ from torchvision import models as torchvision_models
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.torch_utils import intersect_dicts
 
 from scripts import results
 from yolo_attn import networks as attention_networks
@@ -74,14 +75,12 @@ def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:
     """A row of the table, at scale s."""
     source = DetectionModel({**yaml.safe_load(source_text), "scale": "s"}, verbose=False)
     target = DetectionModel({**yaml.safe_load(target_text), "scale": "s"}, nc=nc, verbose=False)
-    given, wanted = source.state_dict(), target.state_dict()
-    by_key = [key for key, value in given.items() if key in wanted and value.shape == wanted[key].shape]
+    given, by_key = source.state_dict(), intersect_dicts(source.state_dict(), target.state_dict())
     carried = transfer(source, target)
     counterpart = dict(carried.matched)
     misplaced = sum(counterpart.get(int(key.split(".")[1])) != int(key.split(".")[1]) for key in by_key)
-    numbered, loaded = renumbered(source, target, carried.matched).state_dict(), target.state_dict()
-    arrived = sum(v.numel() for k, v in numbered.items() if k in loaded and v.shape == loaded[k].shape)
-    share = arrived / sum(value.numel() for value in given.values())
+    arrived = intersect_dicts(renumbered(source, target, carried.matched).state_dict(), target.state_dict())
+    share = sum(value.numel() for value in arrived.values()) / sum(value.numel() for value in given.values())
     return (name, len(given), len(by_key), misplaced, carried.carried_tensors, f"{share:.1%}", f"{carried.share:.1%}")
 
 

@@ -50,9 +50,9 @@ def latency(
     folder = Path(tempfile.mkdtemp())
     os.chdir(folder)  # exports land beside their YAML or here
     stems = models.split(",") if models else [path.stem for path in sorted(CFG.glob("*.yaml"))]
-    rows = [
-        row for family in families(stems, scale, folder) for row in family_rows(family, rounds, compiled.split(","))
-    ]
+    rows = []
+    for family in families(stems, scale, folder):
+        rows += family_rows(family, rounds, compiled.split(","))
     columns = ("model", "eager", "forward + backward", "peak, MiB", "compiled", "onnxruntime")
     note = f"640 px for detectors, 224 px for classifiers, batch 1, float32, one thread; {rounds} rounds; milliseconds."
     results.save("models-latency", columns, rows, results.made("torch", "onnxruntime", "ultralytics"), note)
@@ -89,14 +89,12 @@ def family_rows(family: dict[str, Path], rounds: int, compiled_models: list[str]
     calls = {name: compiled(network, x) for name, network in fused.items() if set(family) & set(compiled_models)}
     in_compile = interleaved(calls, rounds)
     runtime = interleaved({name: onnx_call(model, x) for name, model in models.items()}, rounds)
-    base = next(iter(family))
-    rows = []
+    base, rows = next(iter(family)), []
     for name in family:
-        eager_cell, backward_cell, compiled_cell, runtime_cell = (
-            spread(times[name], times[base]) if times else None for times in (eager, backward, in_compile, runtime)
-        )
-        memory = f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}"
-        rows.append((name, eager_cell, backward_cell, memory, compiled_cell, runtime_cell))
+        ways = (eager, backward, in_compile, runtime)
+        cells: list = [spread(times[name], times[base]) if times else None for times in ways]
+        cells.insert(2, f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}")
+        rows.append((name, *cells))
     return rows
 
 
@@ -128,22 +126,18 @@ class Training:
 @app.command()
 def training(
     steps: Annotated[int, typer.Option(help="Steps of each model.")] = 4,
-    models: Annotated[
-        str, typer.Option(help="Two models, separated by a comma.")
-    ] = "yolov5s-p2.yaml,yolov5s-p2-ema.yaml",
+    models: Annotated[str, typer.Option(help="Two, separated by a comma.")] = "yolov5s-p2.yaml,yolov5s-p2-ema.yaml",
 ) -> None:
     """Time of a training step and peak memory, the second model against the first."""
     torch.set_num_threads(1)
     names = models.split(",")
-    again = [sys.executable, "-m", "scripts.timing.models", "memory"]
-    peaks = [float(subprocess.check_output([*again, name]).split()[-1]) for name in names]
-    times = interleaved(
-        {name: Training(name).step for name in names}, steps, lambda call: milliseconds(call) / BATCH / 1e3
-    )
-    rows = [
-        (name.removesuffix(".yaml"), round(memory_), spread(times[name]), ratio(times[name], times[names[0]]))
-        for name, memory_ in zip(names, peaks, strict=True)
-    ]
+    calls = {name: Training(name).step for name in names}
+    times = interleaved(calls, steps, lambda call: milliseconds(call) / BATCH / 1e3)
+    rows = []
+    for name in names:
+        measure = [sys.executable, "-m", "scripts.timing.models", "memory", name]
+        mib = float(subprocess.check_output(measure).split()[-1])
+        rows.append((name.removesuffix(".yaml"), round(mib), spread(times[name]), ratio(times[name], times[names[0]])))
     columns = ("model", "peak memory, MiB", "s per image", "time / first")
     note = f"Batch {BATCH} of 640 x 640 px, float32, {BOXES} boxes per image; {steps} steps of each, in turns."
     results.save("training-cost", columns, rows, results.made("torch", "ultralytics"), note)
@@ -154,16 +148,11 @@ def memory(name: str) -> None:
     """Print the MiB that two training steps of one model take at most, beyond what was resident before."""
     torch.set_num_threads(1)
     run = Training(name)
-    if CUDA:
-        run.step()
-        run.step()
-        print(torch.cuda.max_memory_allocated() / 2**20)
-        return
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
     before = resident("VmRSS")
     run.step()
     run.step()  # now there is an optimizer state
-    print(resident("VmHWM") - before)
+    print(torch.cuda.max_memory_allocated() / 2**20 if CUDA else resident("VmHWM") - before)
 
 
 def resident(field: str) -> float:

@@ -24,17 +24,13 @@ SPLITS = ("val", "validation", "valid", "test")  # the first that a folder has i
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A trained network on its device, in evaluation mode.
+    """A trained network on its device, in evaluation mode."""
 
-    Attributes:
-        network: images (B, 3, imgsz, imgsz), normalised as Ultralytics does it -> scores (B, classes), or a tuple that begins with them.
-        names: Names of the classes, in the order of the scores.
-        imgsz: Side of an image in pixels.
-    """
-
-    network: nn.Module
-    names: tuple[str, ...]
-    imgsz: int
+    network: (
+        nn.Module
+    )  # images (B, 3, S, S), normalised as Ultralytics does it -> scores (B, classes), or a tuple led by them
+    names: tuple[str, ...]  # of the classes, in the order of the scores
+    imgsz: int  # side of an image in pixels
 
     @classmethod
     def load(cls, file: Path, imgsz: int | None = None, device: str | None = None) -> TrainedClassifier:

@@ -1,23 +1,16 @@
-"""What a check finds."""
+"""The result of a check."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that is wrong or doubtful in a model YAML.
+    """One thing that is wrong or doubtful in a model YAML."""
 
-    Attributes:
-        level: "error": the model does not build, does not run, or part of it is without effect; "warning": it is doubtful.
-        row: Index of the row, None where it concerns the whole file.
-        message: One sentence.
-        scales: Those of the model's scales at which it is so; empty if at all.
-    """
-
-    level: str
-    row: int | None
-    message: str
-    scales: tuple[str, ...] = ()
+    level: str  # "error": does not build, does not run, or part of it is without effect; "warning": doubtful
+    row: int | None  # None where it concerns the whole file
+    message: str  # one sentence
+    scales: tuple[str, ...] = ()  # at which it is so; empty if at all
 
     def __str__(self) -> str:
         place = "" if self.row is None else f"row {self.row}: "
