@@ -83,7 +83,9 @@ def shown(cell: Cell) -> str:
         return f"{median} ({low} to {high}){ratio}"
     if isinstance(cell, float):
         return three_digits(cell)
-    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell.replace("|", "\\|")
+    if isinstance(cell, str):
+        return cell.replace("|", "\\|")
+    return "" if cell is None else f"{cell:,}"
 
 
 def three_digits(value: float) -> str:

@@ -1,6 +1,6 @@
 """The cost of each layer, each layer against the fastest public form, and EMA's form against the plain one.
 
-python -m scripts.timing.layers cost|public|ema [--rounds 21] [--layers EMA,CA]
+python -m scripts.timing.layers cost|public|ema [--rounds 21]
 """
 
 from collections.abc import Callable
@@ -27,7 +27,6 @@ PASSES = {"forward": forward, "forward + backward": forward_backward}
 
 app = typer.Typer(no_args_is_help=True)
 Rounds = Annotated[int, typer.Option(help="Turns of each form.")]
-Layers = Annotated[str, typer.Option(help="Names, separated by commas; by default all.")]
 
 
 class OnePass(nn.Module):
@@ -38,14 +37,12 @@ class OnePass(nn.Module):
 
 
 @app.command()
-def cost(rounds: Rounds = 21, layers: Layers = "") -> None:
+def cost(rounds: Rounds = 21) -> None:
     """Each layer alone: time in torch, torch.compile and onnxruntime, and peak memory; each with its ratio to one pass."""
     torch.set_num_threads(1)
-    built: dict[str, nn.Module] = {"one pass": OnePass()}
-    built |= {name: of_one_map(LAYERS[name], CHANNELS) for name in names(layers, LAYERS)}
-    if "EMA" in built:
-        built["EMA, plain form"] = PlainEMA(CHANNELS)
-    modules = {name: layer.to(DEVICE).eval() for name, layer in built.items()}
+    modules: dict[str, nn.Module] = {"one pass": OnePass(), "EMA, plain form": PlainEMA(CHANNELS)}
+    modules |= {name: of_one_map(LAYERS[name], CHANNELS) for name in sorted(LAYERS)}
+    modules = {name: layer.to(DEVICE).eval() for name, layer in modules.items()}
     x = torch.randn(1, CHANNELS, SIDE, SIDE, device=DEVICE, requires_grad=True)
     call_of: dict[str, Callable] = {
         "eager": forward,
@@ -66,7 +63,7 @@ def cost(rounds: Rounds = 21, layers: Layers = "") -> None:
 
 
 @app.command()
-def public(rounds: Rounds = 61, layers: Layers = "") -> None:
+def public(rounds: Rounds = 61) -> None:
     """Each layer against timm's form where timm has the layer, otherwise against the plain form of the same equations."""
     from timm.layers import EcaModule, GlobalContext, SEModule
     from timm.layers.cbam import CbamModule
@@ -81,7 +78,7 @@ def public(rounds: Rounds = 61, layers: Layers = "") -> None:
     }
     torch.set_num_threads(1)
     rows = []
-    for name, (channels, side), way in product(names(layers, timm_forms | PLAIN), PUBLIC_MAPS, PASSES):
+    for name, (channels, side), way in product(sorted(timm_forms | PLAIN), PUBLIC_MAPS, PASSES):
         call, training = PASSES[way], way != "forward"
         layer = in_mode(LAYERS[name](channels), training)
         if name in timm_forms:
@@ -129,11 +126,6 @@ def in_mode(layer: nn.Module, training: bool) -> nn.Module:
         if isinstance(module, nn.BatchNorm1d):
             module.eval()
     return layer
-
-
-def names(chosen: str, known: dict) -> list[str]:
-    """The names of an option, or all that are known."""
-    return chosen.split(",") if chosen else sorted(known)
 
 
 if __name__ == "__main__":

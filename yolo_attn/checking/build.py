@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from ultralytics.nn.modules import Conv
 
-from yolo_attn.checking.finding import Finding
+from yolo_attn.checking import Finding
 from yolo_attn.checking.permitted import MOST_REPEATS
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.plugin import parse_model

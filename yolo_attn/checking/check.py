@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from yolo_attn.checking import Finding
 from yolo_attn.checking.build import build_errors
-from yolo_attn.checking.finding import Finding
 from yolo_attn.checking.permitted import forbidden
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import document

@@ -10,7 +10,7 @@ import torchvision
 from torch import nn
 from ultralytics.nn import tasks
 
-from yolo_attn.checking.finding import Finding
+from yolo_attn.checking import Finding
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.model_yaml.rows import Row

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -94,9 +94,9 @@ def _opened(
 
 
 def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=Text(title), title_justify="left")
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
+    first, *others = headings
+    numbers = [Column(heading, justify="right") for heading in others]
+    table = Table(first, *numbers, title=Text(title), title_justify="left")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -67,7 +67,7 @@ def widen_class_branches(source: Model, target: Model) -> None:
     model_yaml = {**copy.deepcopy(target.yaml), "nc": source_head.nc}
     rebuilt = tasks.parse_model(model_yaml, ch=image_channels(target), verbose=False)[0][-1]
     for name in ("cv3", "one2one_cv3"):
-        branches = [getattr(module, name, None) for module in (source_head, head, rebuilt)]
+        branches: list[Model] = [getattr(module, name, None) for module in (source_head, head, rebuilt)]
         if None in branches:
             continue
         _, taken, wide = branches
