@@ -34,8 +34,8 @@ def require_same(experiment: Experiment, plan: Plan) -> None:
         changed = [name for name in models if earlier_models.get(name, models[name]) != models[name]]
         differences += [f"the file of {name} was another" for name in changed]
         if differences:
-            found = f"holds runs of other settings: {'; '.join(differences)}"
-            raise FileExistsError(f"{out}: {found}. Name another folder, or remove this one")
+            problem = f"holds runs of other settings: {'; '.join(differences)}"
+            raise FileExistsError(f"{out}: {problem}. Name another folder, or remove this one")
         models = {**earlier_models, **models}
     atomic_write(file, json.dumps({"settings": settings, "models": models}, indent=2) + "\n")
 

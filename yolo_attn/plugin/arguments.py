@@ -32,9 +32,9 @@ def hyperparameters(layer: type[nn.Module]) -> list[Parameter]:
         raise ValueError(f"{layer.__name__}: its constructor takes no channels; {rule}")
     for parameter in parameters:
         if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
-            found = f"a row gives arguments by position, which {parameter.name} does not take"
+            problem = f"a row gives arguments by position, which {parameter.name} does not take"
             rule = f"give {parameter.name} a default or move it before the `*`"
-            raise ValueError(f"{layer.__name__}: {found}; {rule}")
+            raise ValueError(f"{layer.__name__}: {problem}; {rule}")
     return positional[1:] + open_ended
 
 
