@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from yolo_attn.checking import Finding
 from yolo_attn.checking.build import build_errors
-from yolo_attn.checking.finding import Finding
 from yolo_attn.checking.permitted import forbidden
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import document
@@ -18,17 +18,15 @@ def check(text: str) -> list[Finding]:
         rows, model = parse(text), document.load(text)[0]
     except ValueError as error:
         return [Finding("error", None, str(error))]
-    fatal = [*forbidden(model, rows), *_wrong_references(rows)]
+    wrong = [
+        Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
+        for row, entry in wrong_sources(rows)
+    ]
+    fatal = [*forbidden(model, rows), *wrong]
     findings = fatal or [*_unread_outputs(rows), *_doubtful_comments(rows)]
     findings.sort(key=lambda finding: -1 if finding.row is None else finding.row)
     # With fatal errors nothing further can be said, and nothing may be built.
     return findings if fatal else [*findings, *build_errors(model, rows)]
-
-
-def _wrong_references(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Sources that are not a row before the one that reads them."""
-    for row, entry in wrong_sources(rows):
-        yield Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
 
 
 def _unread_outputs(rows: Sequence[Row]) -> Iterator[Finding]:

@@ -52,10 +52,10 @@ def insert(
     with _error_names(base):
         chosen = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
         changed = edit.insert_all(text, chosen, at)
-        scale = scale_of(Path(base).name)
-        if scale and not scale_of(output.name):
+        scale, scale_of_output = scale_of(Path(base).name), scale_of(output.name)
+        if scale and not scale_of_output:
             changed = with_default_scale(changed, scale)  # my.yaml, made of yolov5s.yaml, is s too
-        _refuse_errors(changed, output, scale_of(output.name) or scale)
+        _refuse_errors(changed, output, scale_of_output or scale)
     _write(output, changed)
     modules = [row.module for row in rows.parse(text)]
     for role in at:
@@ -125,7 +125,6 @@ def _write(output: Path, text: str) -> None:
 
 @contextmanager
 def _error_names(file: str) -> Iterator[None]:
-    """Put the file's name before the message of an error."""
     try:
         yield
     except ValueError as error:
