@@ -76,6 +76,11 @@ def test_tiles_of_no_pixels_are_refused(text):
         TileGrid.parse(text)
 
 
+def test_a_size_in_pixels_is_not_taken_for_a_number_of_tiles():
+    with pytest.raises(ValueError, match=r"640 columns x 480 rows; at most 100 of each\. Tiles .* are squares"):
+        TileGrid.parse("640x480")
+
+
 @pytest.mark.parametrize("overlap", [1, 1.5, -0.1, float("nan")])
 def test_an_overlap_out_of_range_is_refused(overlap):
     with pytest.raises(ValueError, match="at least 0 and below 1"):

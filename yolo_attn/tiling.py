@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 OVERLAP = 0.2  # of a tile's side
+MOST_TILES = 100  # columns, and rows; "640x480" means pixels and not a number of tiles
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,11 @@ class TileGrid:
     def __post_init__(self) -> None:
         if (self.size is None) == (self.counts is None) or min(self.counts or (self.size or 0,)) < 1:
             raise ValueError(f"tiles: size {self.size}, counts {self.counts}; give one of them, of 1 or more")
+        if self.counts and max(self.counts) > MOST_TILES:
+            raise ValueError(
+                f"tiles: {self.counts[0]} columns x {self.counts[1]} rows; at most {MOST_TILES} of each. Tiles of a given size"
+                " are squares, named by their side, such as 640"
+            )
         if not 0 <= self.overlap < 1:
             raise ValueError(f"tiles: overlap {self.overlap}; it is a share of a tile's side, at least 0 and below 1")
 
@@ -50,7 +56,7 @@ class TileGrid:
         lefts, tile_width = self._along(width, columns)
         tops, tile_height = self._along(height, rows)
         corners = np.stack(np.meshgrid(lefts, tops), -1).reshape(-1, 2)
-        return np.concatenate([corners, corners + [tile_width, tile_height]], 1)
+        return np.hstack([corners, np.add(corners, (tile_width, tile_height))])
 
     def _along(self, length: int, count: int | None) -> tuple[np.ndarray, int]:
         """Side of a picture -> starts of the tiles along it, and their length."""
