@@ -20,6 +20,7 @@ ALLOWED = {
     "__main__": {"yolo_attn.cli"},
     "storage": {"filelock"},
     "parallel": set(),
+    "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
@@ -30,6 +31,7 @@ ALLOWED = {
         "ultralytics",
         "pydantic",
         "annotationlib",  # Python 3.14's
+        "yolo_attn.layer_files",
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",

@@ -15,6 +15,7 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.networks import ROW_NAMES
+from yolo_attn.plugin.offered_layers import find_layer
 
 HOMES = ("ultralytics.nn.modules.", "torch.nn.", "torchvision.ops.")
 LARGEST_NUMBER = 100_000  # of channels, classes, repeats; what is far above never ends building
@@ -55,7 +56,10 @@ def _forbidden_name(name: str) -> str:
     elif name.startswith("torchvision.ops."):
         module = getattr(torchvision.ops, name.removeprefix("torchvision.ops."), None)
     else:
-        module = getattr(tasks, name, None)
+        try:
+            module = getattr(tasks, name, None) or find_layer(name)
+        except (ValueError, OSError) as error:
+            return str(error)
     if module is None:
         return f"there is no layer {name}{suggestion(name)}"
     if not _is_layer(module):
