@@ -108,7 +108,7 @@ def test_another_file_of_the_same_name_is_refused(model_yaml, tmp_path):
     YOLO(model_yaml)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "my_layers.py").write_text(CODE.format(factor=50), encoding="utf-8")
-    with pytest.raises(ValueError, match="differs from .*my_layers.py, which is in use under the same name"):
+    with pytest.raises(ValueError, match=r"differs from .*my_layers.py, which is in use under the same name"):
         layer_files.load(tmp_path / "other" / "my_layers.py")
 
 
@@ -129,14 +129,14 @@ def test_a_file_without_usable_layers_is_refused(tmp_path, name, content, senten
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(
-        FileNotFoundError, match="gone.py: no such file; `layers:` and YOLO_ATTN_LAYERS name Python files"
+        FileNotFoundError, match=r"gone.py: no such file; `layers:` and YOLO_ATTN_LAYERS name Python files"
     ):
         tasks.DetectionModel({**ROWS, "layers": "gone.py", "yaml_file": str(tmp_path / "model.yaml")}, verbose=False)
 
 
 def test_no_file_is_executed_where_only_known_classes_are_read(model_yaml, monkeypatch):
     monkeypatch.setattr(utils, "SAFE_LOAD", True)
-    with pytest.raises(ValueError, match="my_layers.py would be executed, which ULTRALYTICS_SAFE_LOAD=1 forbids"):
+    with pytest.raises(ValueError, match=r"my_layers.py would be executed, which ULTRALYTICS_SAFE_LOAD=1 forbids"):
         YOLO(model_yaml)
     assert "yolo_attn.layer_files.my_layers" not in sys.modules
 
