@@ -36,6 +36,7 @@ ALLOWED = {
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
     },
+    "contract": {"torch", "onnxruntime", "yolo_attn.layer_files", "yolo_attn.layers", "yolo_attn.plugin"},
     "checking": {
         "torch",
         "torchvision",
@@ -95,6 +96,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
+        "yolo_attn.contract",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",

@@ -44,7 +44,7 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
     _check_reads_no_network(name, source, earlier)
     _check_position(name, layer, is_last)
     _check_is_list(name, values)
-    values = [nc if value == "nc" and name in networks.MODULES else _literal(value) for value in values]
+    values = [nc if value == "nc" and name in networks.MODULES else literal(value) for value in values]
     if name == networks.FEATURE:
         return [source, number, "Index", _index_arguments(values, earlier[source] if earlier else None)]
     values = fitted(layer, values)
@@ -170,7 +170,7 @@ def _index_arguments(values: list, source: Any) -> list[int]:
     return [widths[stage], stage - min(widths)]
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """Return the value of a text such as None or 1e-3, which YAML leaves a text and Ultralytics' parser reads as Python."""
     try:
         return ast.literal_eval(value) if isinstance(value, str) else value
