@@ -15,6 +15,7 @@ from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.networks import ROW_NAMES
+from yolo_attn.plugin.offered_layers import find_layer
 
 HOMES = ("ultralytics.nn.modules.", "torch.nn.", "torchvision.ops.")
 HOMES_BY_PREFIX = {"": tasks, "nn": nn, "torchvision.ops": torchvision.ops}  # as Ultralytics' parser looks names up
@@ -52,7 +53,10 @@ def _forbidden_name(name: str) -> str:
     if name in ROW_NAMES:
         return ""
     home, _, last = name.rpartition(".")
-    module = getattr(HOMES_BY_PREFIX.get(home), last, None)
+    try:
+        module = getattr(HOMES_BY_PREFIX.get(home), last, None) or find_layer(name)
+    except (ValueError, OSError) as error:  # of a package that offers a layer of this name
+        return str(error)
     if module is None:
         return f"there is no layer {name}{suggestion(name)}"
     if not _is_layer(module):

@@ -4,6 +4,7 @@ parser.py          builds a model YAML with plug-in rows: `parse_model`
 row_preparation.py checks a plug-in row and writes it as Ultralytics' parser can build it
 source_widths.py   how a row gets the width of its source
 arguments.py       checks a row's arguments against the constructor's signature
+offered_layers.py  layers of users' files and of installed packages: `find_layer`
 registration.py    names that model YAMLs may use: `register`
 files.py           finds cfg/ and data/ by bare name: `find`
 weights.py         pretrained weights across inserted rows: `transfer`
@@ -24,7 +25,7 @@ from ultralytics.utils import checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, parser, weights
+from yolo_attn.plugin import anchor_head, files, offered_layers, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -49,6 +50,7 @@ def install() -> None:
         (tasks, "parse_model", parser.with_attention_rows),
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
+        (tasks, "torch_safe_load", offered_layers.with_layer_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
         (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
     )
@@ -60,6 +62,7 @@ def install() -> None:
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
     anchor_head.watch_trainings()
+    offered_layers.watch_trainings()
 
 
 def _replace_imported(original: Callable, replacement: Callable) -> None:
