@@ -8,6 +8,7 @@ registration.py    names that model YAMLs may use: `register`
 files.py           finds cfg/ and data/ by bare name: `find`
 weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
+lr_schedule.py     learning rate schedules that a model YAML names
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
 metrics.py         Ultralytics' average precision for boxes that come from anywhere
@@ -24,7 +25,7 @@ from ultralytics.utils import checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, parser, weights
+from yolo_attn.plugin import anchor_head, files, lr_schedule, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -60,6 +61,7 @@ def install() -> None:
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
     anchor_head.watch_trainings()
+    lr_schedule.watch_trainings()
 
 
 def _replace_imported(original: Callable, replacement: Callable) -> None:
