@@ -98,8 +98,9 @@ def test_a_recipe_trains_a_step(name, pictures, data, tmp_path):  # noqa: F811
 
 
 def test_the_command_of_the_page_trains_and_arguments_behind_it_win(pictures, tmp_path):  # noqa: F811
-    settings = [f"{key}={value}" for key, value in ONE_STEP.items()]
-    run(YOLO_COMMAND, "train", "cfg=ema-cifar100.yaml", f"data={pictures}", f"project={tmp_path}", "name=run", *settings, cwd=tmp_path)  # fmt: skip
+    settings = {**ONE_STEP, "data": pictures, "project": tmp_path, "name": "run"}
+    behind = [f"{key}={value}" for key, value in settings.items()]
+    run(YOLO_COMMAND, "train", "cfg=ema-cifar100.yaml", *behind, cwd=tmp_path)
     used = yaml.safe_load((tmp_path / "run" / "args.yaml").read_text())
     assert (used["task"], used["epochs"], used["lr0"], used["auto_augment"]) == ("classify", 1, 0.1, None)
     with (tmp_path / "run" / "results.csv").open() as file:
