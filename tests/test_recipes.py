@@ -1,5 +1,7 @@
 """The argument files of cfg/recipes: found by bare name, known to Ultralytics to the last key, and trained for a step on drawn pictures."""
 
+# ruff: noqa: F811  (fixtures of other files are arguments here)
+
 import csv
 import re
 from pathlib import Path
@@ -11,9 +13,9 @@ from ultralytics.cfg import DEFAULT_CFG_DICT, get_cfg
 from ultralytics.nn.tasks import guess_model_task, yaml_model_load
 from ultralytics.utils.checks import check_file, check_yaml
 
-from tests.plugin.test_lr_schedule import pictures  # noqa: F401 (a fixture)
+from tests.networks.test_network_commands import folders as pictures  # noqa: F401
 from tests.test_commands import YOLO as YOLO_COMMAND
-from tests.test_commands import data, run  # noqa: F401 (a fixture)
+from tests.test_commands import data, run  # noqa: F401
 from yolo_attn.plugin import lr_schedule
 
 ROOT = Path(__file__).parents[1]
@@ -80,11 +82,11 @@ def slow(name: str):
     return pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
 
 
-QUICK = {"ema-coco", "emca-imagenet"}  # the others are large, or their like
+QUICK = {"ema-coco"}  # the command below trains another; the rest are their like, or large
 
 
 @pytest.mark.parametrize("name", [slow(name) for name in PAPERS])
-def test_a_recipe_trains_a_step(name, pictures, data, tmp_path):  # noqa: F811
+def test_a_recipe_trains_a_step(name, pictures, data, tmp_path):
     args = arguments(name)
     steps = []
     model = YOLO(args["model"], task=args["task"])
@@ -97,7 +99,7 @@ def test_a_recipe_trains_a_step(name, pictures, data, tmp_path):  # noqa: F811
     assert (tmp_path / "run" / "weights" / "last.pt").is_file()
 
 
-def test_the_command_of_the_page_trains_and_arguments_behind_it_win(pictures, tmp_path):  # noqa: F811
+def test_the_command_of_the_page_trains_and_arguments_behind_it_win(pictures, tmp_path):
     settings = {**ONE_STEP, "data": pictures, "project": tmp_path, "name": "run"}
     behind = [f"{key}={value}" for key, value in settings.items()]
     run(YOLO_COMMAND, "train", "cfg=ema-cifar100.yaml", *behind, cwd=tmp_path)

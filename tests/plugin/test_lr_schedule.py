@@ -1,14 +1,15 @@
 """Learning rate schedules out of a model YAML: what the optimizer gets in each epoch, against values worked out by hand."""
 
+# ruff: noqa: F811  (fixtures of other files are arguments here)
+
 import csv
 from types import SimpleNamespace
 
-import cv2
-import numpy as np
 import pytest
 import yaml
 from ultralytics import YOLO
 
+from tests.networks.test_network_commands import folders as pictures  # noqa: F401
 from yolo_attn.plugin import lr_schedule
 
 STEPS = {"step": [60, 120, 160], "factor": 0.2}
@@ -23,20 +24,6 @@ TRAINING = {
     "warmup_epochs": 0,
     "val": False,
 }
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Four pictures of each of two classes."""
-    root = tmp_path_factory.mktemp("shades")
-    generator = np.random.default_rng(0)
-    for part in ("train", "val"):
-        for level, name in enumerate(("dark", "light")):
-            (root / part / name).mkdir(parents=True)
-            for number in range(4):
-                picture = generator.integers(0, 100, (32, 32, 3)) + 100 * level
-                cv2.imwrite(str(root / part / name / f"{number}.png"), picture.astype(np.uint8))
-    return root
 
 
 @pytest.fixture
