@@ -50,7 +50,7 @@ class Finder:
 
 def _takes_recipe() -> bool:
     # A parser that is being imported registers by itself, and cannot be used before.
-    return PARSER not in sys.modules and any(argument.startswith("cfg") for argument in sys.argv[1:])
+    return PARSER not in sys.modules and any(argument.startswith("cfg=") for argument in sys.argv[1:])
 
 
 def _then_register(execute: "Callable") -> "Callable":
