@@ -15,7 +15,7 @@ from typing import Any
 from torch import nn
 from ultralytics import utils
 from ultralytics.nn import tasks
-from ultralytics.utils import LOGGER, callbacks
+from ultralytics.utils import LOGGER
 
 from yolo_attn import layer_files
 from yolo_attn.layers import LAYERS
@@ -114,10 +114,3 @@ def copy_layer_files(trainer: Any) -> None:
     )
     for module in sorted(name for name in used if name.startswith(f"{layer_files.__name__}.")):
         (Path(trainer.save_dir) / f"{module.rpartition('.')[2]}.py").write_bytes(layer_files.source(module))
-
-
-def watch_trainings() -> None:
-    """Have every trainer keep the files of layers that its model uses."""
-    registered = callbacks.default_callbacks["on_pretrain_routine_end"]
-    if copy_layer_files not in registered:
-        registered.append(copy_layer_files)
