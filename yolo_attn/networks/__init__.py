@@ -6,7 +6,8 @@
       - [-1, 1, Feature, [5]]
       - [-1, 1, Classifier, [nc]]
 
-resnet.py, mobilenet.py    the networks
+resnet.py, mobilenet.py    the networks; residual_blocks.py the blocks of the first
+fpn.py                     a ResNet under torchvision's Faster R-CNN, Mask R-CNN and RetinaNet
 classifier.py              the head of the papers' classifiers
 anchor_detect.py           the anchor-based head of YOLOv5 v6.0; anchor_loss.py its loss, anchors.py whether anchors fit the data
 row_arguments.py           a layer and its arguments written as a call, `EMA(32)`, and checks of words
