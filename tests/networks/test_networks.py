@@ -126,6 +126,21 @@ def test_a_layer_behind_a_block_reads_the_sum_of_branch_and_shortcut():
         torch.testing.assert_close(handed_on, gate(read), rtol=0, atol=0)
 
 
+@pytest.mark.parametrize(
+    ("depth", "kernels", "expected"),
+    [
+        (50, "3 5 5 7", 27_899_518),  # printed as 27.90
+        (101, "3 5 5 7", 49_592_198),  # 49.59
+        (50, "3 5 7 9", 27_899_518 + 2_200_576),  # the kernels of the paper: 56 / 32 of C * C / 4 more per block, 30.10
+        (101, "3 5 7 9", 49_592_198 + 4_150_272),  # 53.74
+    ],
+)
+def test_epsanet_large_has_the_published_parameters(depth, kernels, expected):
+    call = f"EPSA(16, '{kernels}', '32 32 32 32')"
+    network = on_meta(ResNet, depth, call, "conv", "imagenet", "stage", 2, 2)
+    assert count(network) + 2048 * 1000 + 1000 == expected
+
+
 def test_twice_the_width_is_torchvisions_wide_resnet():
     theirs, ours = torchvision.models.wide_resnet50_2().eval(), ResNet(3, 50, width=2).eval()
     assert load_torchvision_weights(ours, theirs.state_dict()) == 1

@@ -111,6 +111,7 @@ class ResNet(resnet.ResNet):
             )
         if place == "conv" and "stride" not in inspect.signature(layer).parameters:
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
+        block: Any
         stem = self.conv1.out_channels
         previous_stages, previous_blocks = [stem], [stem]  # channels of their outputs
         for number, stage, width in zip(range(2, 6), self.stages, self.widths, strict=True):
