@@ -111,9 +111,7 @@ def test_every_level_gets_a_finite_gradient():
     outputs = built(feature_maps())
     model = SimpleNamespace(model=[built], args=SimpleNamespace(imgsz=64))
     table = torch.tensor(TARGETS)
-    AnchorLoss(model)(outputs, {"batch_idx": table[:, 0], "cls": table[:, 1:2], "bboxes": table[:, 2:]})[
-        0
-    ].backward()
+    AnchorLoss(model)(outputs, {"batch_idx": table[:, 0], "cls": table[:, 1:2], "bboxes": table[:, 2:]})[0].backward()
     for layer in built.m:
         assert layer.weight.grad.isfinite().all() and layer.weight.grad.abs().sum() > 0
 

@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+import yaml
 from torch import nn
 from ultralytics import YOLO
+from ultralytics.nn import tasks
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils.loss import v8DetectionLoss
 
 from yolo_attn.networks.anchor_loss import AnchorLoss
-from yolo_attn.plugin import anchor_head
+from yolo_attn.plugin import anchor_head, find
 
 # YOLOv5 v6.0 with 80 classes, and with the layers of the EMA paper's Table 2.
 COUNTS = {
@@ -58,8 +60,6 @@ def test_the_loss_follows_the_head():
     ],
 )
 def test_a_row_that_does_not_fit_is_named(tmp_path, row, message):
-    from yolo_attn.plugin import find
-
     text = find("yolov5-v6-ema.yaml").read_text(encoding="utf-8")
     (tmp_path / "mine.yaml").write_text(re.sub(r"\[\[18, 21, 24\].*", row, text), encoding="utf-8")
     with pytest.raises(ValueError, match=rf"mine\.yaml, row 25 .*{message}"):
@@ -144,3 +144,12 @@ def test_an_older_trainer_shows_the_losses_under_their_names(lines, monkeypatch)
 def test_models_with_another_head_are_left_alone(model, lines):
     anchor_head.prepare_training(SimpleNamespace(model=model))
     assert lines == []
+
+
+def test_the_papers_detector_for_visdrone_is_as_large_with_nine_blocks_at_stride_8():
+    rows = yaml.safe_load(find("yolov5-v6-p2.yaml").read_text(encoding="utf-8"))
+    assert rows["backbone"][4][2:] == ["C3", [256]]
+    rows["backbone"][4][1] = 9  # of v5.0; v6.0 has six
+    with torch.device("meta"):
+        model, _ = tasks.parse_model({**rows, "scale": "x", "nc": 10}, ch=3, verbose=False)
+    assert sum(parameter.numel() for parameter in model.parameters()) == 90_963_540

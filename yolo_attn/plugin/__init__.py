@@ -8,6 +8,8 @@ registration.py    names that model YAMLs may use: `register`
 files.py           finds cfg/ and data/ by bare name: `find`
 weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
+yolov5_checkpoint.py checkpoints of YOLOv5 itself as models of yolov5-v6.yaml
+yolov5_pickle.py   tensors out of a checkpoint whose classes are not installed
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
 metrics.py         Ultralytics' average precision for boxes that come from anywhere

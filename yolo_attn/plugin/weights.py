@@ -65,7 +65,7 @@ def with_aligned_rows(original: Callable) -> Callable:
         view, pairs = aligned
         original(self, view, verbose)
         if verbose:
-            _log(_counted(source, view, self, pairs), self)
+            _log(_counted(source, view, self, pairs), source, self)
 
     return load
 
@@ -110,7 +110,7 @@ def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, i
     )
 
 
-def _log(carried: Transfer, model: Model) -> None:
+def _log(carried: Transfer, source: Model, model: Model) -> None:
     def named(rows: tuple[int, ...]) -> str:
         return f" ({', '.join(f'{row} {type(model.model[row]).__name__}' for row in rows)})" if rows else ""
 
@@ -122,10 +122,11 @@ def _log(carried: Transfer, model: Model) -> None:
     )
     share = carried.carried_parameters / max(carried.parameters - carried.new_parameters, 1)
     if share < LOW_SHARE:
-        LOGGER.warning(
-            f"only {share:.0%} of the parameters outside new attention layers were carried: "
-            "are source and model of one family and scale?"
-        )
+        scales = [(getattr(entry, "yaml", None) or {}).get("scale") for entry in (source, model)]
+        doubt = "are source and model of one family and scale?"
+        if all(scales) and scales[0] != scales[1]:
+            doubt = "the source has scale {}, the model scale {}; choose both of one scale".format(*scales)
+        LOGGER.warning(f"only {share:.0%} of the parameters outside new attention layers were carried: {doubt}")
 
 
 def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
@@ -150,7 +151,7 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
         model.ckpt = model.ckpt or {"model": network}
     carried = _counted(source_network, view, network, pairs)
-    _log(carried, network)
+    _log(carried, source_network, network)
     return carried
 
 
