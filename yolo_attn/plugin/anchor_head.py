@@ -1,4 +1,4 @@
-"""What a model that ends in `AnchorDetect` needs of Ultralytics: its loss under its own names, and a look at the anchors before training."""
+"""What a model that ends in `AnchorDetect` needs of Ultralytics: its loss and their names, and a look at the anchors before training."""
 
 from collections.abc import Callable
 from typing import Any
