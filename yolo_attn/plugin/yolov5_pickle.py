@@ -5,6 +5,7 @@ A pickle names the classes and functions that build its objects. `read_pickle` k
 """
 
 import pickle
+import warnings
 from collections import OrderedDict
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ from typing import Any, BinaryIO
 
 import torch
 from torch._utils import _rebuild_parameter, _rebuild_tensor_v2
+from torch.serialization import SourceChangeWarning
 
 # All that a checkpoint may call. `torch.load` reads storages itself.
 ALLOWED = {
@@ -71,7 +73,9 @@ def read_pickle(path: Path) -> Any:
         raise FileNotFoundError(f"{path}: there is no such checkpoint")
     reader = SimpleNamespace(__name__="yolov5_pickle", Unpickler=_Unpickler, load=_load)
     try:
-        return torch.load(path, map_location="cpu", pickle_module=reader, weights_only=False)
+        with warnings.catch_warnings():  # files older than PyTorch 1.6 carry source code, which is not a placeholder's
+            warnings.simplefilter("ignore", SourceChangeWarning)
+            return torch.load(path, map_location="cpu", pickle_module=reader, weights_only=False)
     except OSError:
         raise
     except Exception as error:  # damaged bytes can fail in any way
