@@ -57,8 +57,43 @@ def test_a_file_is_what_the_script_writes(entry):
     assert (ROOT / "cfg" / make_cfgs.name(*entry)).read_bytes() == make_cfgs.cfg(*entry).encode()
 
 
+@pytest.mark.parametrize("entry", make_cfgs.CLASSIFIERS, ids=lambda entry: entry[0])
+def test_a_classifier_is_what_the_script_writes(entry):
+    assert (ROOT / "cfg" / f"{entry[0]}-cls.yaml").read_bytes() == make_cfgs.classifier(*entry).encode()
+
+
+# Millions of parameters that the papers print: EMA 1, GAM 1 and 2, EMCA 4 (in units of 2^20); EMA leaves its norms out.
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("resnet50-cifar-cls.yaml", 23_705_252),
+        ("resnet50-ema-cifar-cls.yaml", 23_903_620),
+        ("resnet50-gam-cifar-cls.yaml", "149.47"),
+        ("resnet50-gam-cls.yaml", "151.32"),
+        ("mobilenetv2-gam-cls.yaml", "4.93"),
+        ("resnet50-emca-cls.yaml", 26_253_370),
+    ],
+)
+def test_a_classifier_is_as_large_as_the_papers(file, count):
+    with torch.device("meta"):
+        found = parameters(tasks.parse_model(yaml.safe_load(text_of(file)), 3, verbose=False)[0])
+    assert (found if isinstance(count, int) else f"{found / 1e6:.2f}") == count
+
+
+def test_the_stem_for_pictures_of_32_pixels_keeps_their_size():
+    network = tasks.parse_model(yaml.safe_load(text_of("resnet50-ema-cifar-cls.yaml")), 3, verbose=False)[0][0]
+    assert (network.conv1.kernel_size, network.conv1.stride) == ((3, 3), (1, 1))
+    assert [tuple(x.shape[2:]) for x in network(torch.zeros(2, 3, 32, 32))] == [(32, 32), (16, 16), (8, 8), (4, 4)]
+
+
 def test_no_stock_family_has_a_file_that_the_script_does_not_write():
     assert [name for name in ALL if name.startswith("yolo")] == FILES
+
+
+def test_every_classifier_is_one_that_the_script_writes():
+    assert {name for name in ALL if name.endswith("-cls.yaml")} == {
+        f"{entry[0]}-cls.yaml" for entry in make_cfgs.CLASSIFIERS
+    }
 
 
 @pytest.mark.parametrize("file", ALL)
