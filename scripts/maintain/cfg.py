@@ -30,8 +30,14 @@ PLACES = {
     "neck-blocks": "after each C3 of the neck but the one at stride 32",  # as the EMA paper's parameter counts show
 }
 HEADS = {  # (a YOLOv5, v6.0): what a reader must know, as two families share the name
-    (True, True): ". The anchor-based head of YOLOv5 v6.0, as the EMA paper trained it",
-    (True, False): ". Ultralytics' anchor-free head; yolov5-v6*.yaml have the anchor-based one of YOLOv5 v6.0",
+    (
+        True,
+        True,
+    ): ". The anchor-based head of YOLOv5 v6.0, as the EMA paper trained it; without -v6 the name means Ultralytics' anchor-free one",
+    (
+        True,
+        False,
+    ): ". Ultralytics' anchor-free head; yolov5-v6*.yaml have the anchor-based one that the EMA paper trained",
     (False, False): "",
 }
 # The papers' classifiers: file without -cls.yaml, row, learning rate schedule, classes, what a reader must know.

@@ -328,3 +328,10 @@ def test_a_failing_alignment_falls_back_to_the_stock_load_with_a_warning(monkeyp
 def test_a_source_without_rows_is_refused(bad):
     with pytest.raises(ValueError, match=r"transfer: source is a .* without rows; give a model built from a YAML"):
         yolo_attn.transfer(bad, detector("yolov5n.yaml"))
+
+
+def test_weights_of_another_scale_are_named_as_such(monkeypatch):
+    lines = []
+    monkeypatch.setattr("yolo_attn.plugin.weights.LOGGER.warning", lines.append)
+    YOLO("yolov5s-v6-ema.yaml").model.load(YOLO("yolov5n-v6.yaml").model)
+    assert "the source has scale n, the model scale s; choose both of one scale" in lines[-1]

@@ -53,7 +53,7 @@ def with_aligned_rows(original: Callable) -> Callable:
             aligned = None
         original(self, aligned[0] if aligned else weights, verbose)
         if aligned and verbose:
-            _log(_counted(source, *aligned, self), self)
+            _log(_counted(source, *aligned, self), source, self)
 
     return load
 
@@ -92,7 +92,7 @@ def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: M
     )
 
 
-def _log(carried: Transfer, model: Model) -> None:
+def _log(carried: Transfer, source: Model, model: Model) -> None:
     def counted(rows: tuple[int, ...], kind: str) -> str:
         names = ", ".join(f"{row} {type(model.model[row]).__name__}" for row in rows)
         return f"{len(rows)} {kind}" + (f" ({names})" if names else "")
@@ -104,10 +104,11 @@ def _log(carried: Transfer, model: Model) -> None:
     )
     share = carried.carried_parameters / max(carried.parameters - carried.new_parameters, 1)
     if share < LOW_SHARE:
-        LOGGER.warning(
-            f"only {share:.0%} of the parameters outside new attention layers were carried: "
-            "are source and model of one family and scale?"
-        )
+        scales = [(getattr(entry, "yaml", None) or {}).get("scale") for entry in (source, model)]
+        doubt = "are source and model of one family and scale?"
+        if all(scales) and scales[0] != scales[1]:
+            doubt = "the source has scale {}, the model scale {}; choose both of one scale".format(*scales)
+        LOGGER.warning(f"only {share:.0%} of the parameters outside new attention layers were carried: {doubt}")
 
 
 def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
@@ -129,7 +130,7 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
         model.ckpt = model.ckpt or {"model": network}
     carried = _counted(source_network, *prepared, network)
-    _log(carried, network)
+    _log(carried, source_network, network)
     return carried
 
 
