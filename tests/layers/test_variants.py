@@ -14,6 +14,7 @@ from yolo_attn.layers import LAYERS
     ("name", "args", "told"),
     [
         ("BAM", (16, 2, True), {"dilation": 2, "authors_code": True}),
+        ("EPSA", (16, "3 5 5 7", "32 32 32 32"), {"groups": (32, 32, 32, 32)}),
         ("FCA", (16, 1), {"frequencies": 1}),
         ("FCA", (8, 4), {"frequencies": 4}),
         ("GAM", (16, 4), {"groups": 4}),
