@@ -25,7 +25,7 @@ from yolo_attn.layers import LAYERS, is_multi_source
 
 CHANNELS = 128
 SHAPES = [(2, CHANNELS, 6, 9), (1, CHANNELS, 7, 5), (1, CHANNELS, 1, 1), (2, CHANNELS, 1, 6), (1, CHANNELS, 5, 1)]
-QUADRATIC = ("DMSA",)  # cost grows with (H * W)^2
+QUADRATIC = ("DMSA", "NonLocal")  # cost grows with (H * W)^2
 # Half precision is slow on a CPU in attention and large convolutions; 12 * 320 values of 300 still overflow a half many times over.
 SMALLER = dict.fromkeys((*QUADRATIC, "EPSA", "GAM"), (12, 320))
 # Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
@@ -43,7 +43,9 @@ WITHOUT_EFFECT: dict[str, set[str]] = {
     "BAM": {"squeeze.bias", "pixels.0.bias", "pixels.3.bias", "pixels.6.bias"},
     "CA": {"squeeze.bias"},
     "DMSA": {"key.bias"},
+    "DoubleAttention": {"gather.bias"},
     "GC": {"score.bias"},
+    "NonLocal": {"key.bias"},
 }
 layers = pytest.mark.parametrize("name", LAYERS)
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: "x".join(map(str, shape)))

@@ -22,6 +22,10 @@ from yolo_attn.layers import LAYERS
         ("GAM", (16, 1, True, False), {}),
         ("GC", (8,), {}),
         ("NAM", (True,), {"authors_code": True}),
+        ("DoubleAttention", (4,), {}),
+        ("NonLocal", (4,), {}),
+        ("NonLocal", (2, True), {}),
+        ("NonLocal", (2, False, True), {"divided": True}),
         ("SE", (8,), {}),
         ("SGE", (16,), {}),
         ("TripletAttention", (3,), {}),
@@ -82,3 +86,19 @@ def test_fca_trains_on_a_size_that_it_first_saw_in_inference_mode():
     out, *gradients = forward_and_gradients(layer, x, list(layer.parameters()))
     torch.testing.assert_close(out, seen.clone(), **TOLERANCE[torch.float32])
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("NonLocal", ()), ("NonLocal", (2, True)), ("DoubleAttention", ())])
+def test_blocks_that_add_start_as_the_identity_and_learn(name, arguments):
+    layer, x = LAYERS[name](16, *arguments), drawn((2, 16, 5, 4), torch.float32)
+    out, *gradients = forward_and_gradients(layer, x, list(layer.parameters()))
+    torch.testing.assert_close(out, x, rtol=0, atol=0)
+    assert sum(gradient.abs().max() > 1e-4 for gradient in gradients[1:]) == 2  # weight and bias of what starts at 0
+
+
+def test_a_non_local_block_gives_each_pixel_the_mean_where_scores_are_equal():
+    layer, x = randomised(LAYERS["NonLocal"](16)).double(), drawn((2, 16, 5, 4))
+    torch.nn.init.zeros_(layer.query.weight)
+    torch.nn.init.zeros_(layer.query.bias)
+    mean = layer.value(x.mean((2, 3)))[:, :, None, None]
+    torch.testing.assert_close(layer(x), x + layer.expand(mean), **TOLERANCE[torch.float64])

@@ -21,6 +21,7 @@ BACKBONES = {
     "EMCA-SE": ("EMCA(se)", "first"),
     "EMCA-ECA": ("EMCA(eca)", "first"),
     "GC": ("GC", "end", "imagenet", "stage", 3),
+    "NL": ("NonLocal", "once"),
     "DMSANet": ("DMSA", "conv"),
 }
 # Trainable parameters. All but three are what the papers print, in millions with two decimals: the papers cut EPSA-S's instead of
@@ -56,7 +57,7 @@ def test_detectors_have_the_published_trainable_parameters(backbone):
 
 @pytest.mark.parametrize(
     ("backbone", "all_parameters"),
-    [("ResNet-50", 44_400_693), ("GC", 46_922_434)],  # printed as 44.4 and 46.90; the second is 0.05 % more than that
+    [("ResNet-50", 44_400_693), ("GC", 46_922_434), ("NL", 46_500_405)],  # printed as 44.4, 46.90 and 46.50
 )
 def test_rows_of_the_gcnet_paper_count_frozen_stages_too(backbone, all_parameters):
     assert count(detector(MaskRCNN, backbone), trainable=False) == all_parameters

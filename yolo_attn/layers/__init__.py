@@ -24,6 +24,7 @@ from yolo_attn.layers.bam import BAM as BAM
 from yolo_attn.layers.ca import CA as CA
 from yolo_attn.layers.cbam import CBAM as CBAM
 from yolo_attn.layers.dmsa import DMSA as DMSA
+from yolo_attn.layers.double_attention import DoubleAttention as DoubleAttention
 from yolo_attn.layers.eca import ECA as ECA
 from yolo_attn.layers.ema import EMA as EMA
 from yolo_attn.layers.ema_no_cross import EMANoCross as EMANoCross
@@ -33,6 +34,7 @@ from yolo_attn.layers.fca import FCA as FCA
 from yolo_attn.layers.gam import GAM as GAM
 from yolo_attn.layers.gc import GC as GC
 from yolo_attn.layers.nam import NAM as NAM
+from yolo_attn.layers.non_local import NonLocal as NonLocal
 from yolo_attn.layers.pointwise_control import PointwiseControl as PointwiseControl
 from yolo_attn.layers.rezero import ReZero as ReZero
 from yolo_attn.layers.sa import SA as SA
