@@ -40,6 +40,8 @@ def evaluated(name, channels, sources=1, **arguments):
     ("name", "arguments"),
     [
         *((name, {}) for name in LAYERS),
+        ("AAConv", {"heads": 2}),
+        ("AAConv", {"size": 20}),
         ("BAM", {"reduction": 8, "authors_code": True}),
         ("CA", {"reduction": 4}),
         ("CBAM", {"kernel_size": 3}),

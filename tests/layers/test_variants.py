@@ -13,6 +13,8 @@ from yolo_attn.layers import LAYERS
 @pytest.mark.parametrize(
     ("name", "args", "told"),
     [
+        ("AAConv", (2, 5), {"heads": 2}),
+        ("AAConv", (1, 7), {"heads": 1}),
         ("BAM", (16, 2, True), {"dilation": 2, "authors_code": True}),
         ("EPSA", (16, "3 5 5 7", "32 32 32 32"), {"groups": (32, 32, 32, 32)}),
         ("FCA", (16, 1), {"frequencies": 1}),
@@ -102,3 +104,15 @@ def test_a_non_local_block_gives_each_pixel_the_mean_where_scores_are_equal():
     torch.nn.init.zeros_(layer.query.bias)
     mean = layer.value(x.mean((2, 3)))[:, :, None, None]
     torch.testing.assert_close(layer(x), x + layer.expand(mean), **TOLERANCE[torch.float64])
+
+
+def test_an_augmented_convolution_with_a_stride_attends_to_means_of_three_by_three_pixels():
+    layer, even = (randomised(LAYERS["AAConv"](32, 2, 5, stride)).double() for stride in (2, 1))
+    x = drawn((2, 32, 7, 10))
+    ones = torch.ones(1, 1, 3, 3, dtype=torch.float64)
+    inside = torch.nn.functional.conv2d(torch.ones_like(x[:, :1]), ones, stride=2, padding=1)
+    means = torch.nn.functional.conv2d(x.flatten(0, 1)[:, None], ones, stride=2, padding=1).view(2, 32, 4, 5) / inside
+    out = layer(x)
+    torch.testing.assert_close(out[:, -2:], even(means)[:, -2:], **TOLERANCE[torch.float64])
+    convolved = torch.nn.functional.conv2d(x, layer.conv.weight, stride=2, padding=1)
+    torch.testing.assert_close(out[:, :-2], convolved, **TOLERANCE[torch.float64])

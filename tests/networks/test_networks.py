@@ -84,7 +84,7 @@ def test_every_layer_goes_into_every_place_it_can_take(name, place):
     ]
 
 
-@pytest.mark.parametrize("name", ["EPSA", "DMSA"])
+@pytest.mark.parametrize("name", ["AAConv", "EPSA", "DMSA"])
 @pytest.mark.parametrize("depth", [18, 50])
 def test_a_layer_with_a_stride_stands_in_place_of_the_convolution(name, depth):
     network = on_meta(ResNet, depth, name, "conv").eval()
@@ -138,6 +138,12 @@ def test_a_layer_behind_a_block_reads_the_sum_of_branch_and_shortcut():
 def test_epsanet_large_has_the_published_parameters(depth, kernels, expected):
     call = f"EPSA(16, '{kernels}', '32 32 32 32')"
     network = on_meta(ResNet, depth, call, "conv", "imagenet", "stage", 2, 2)
+    assert count(network) + 2048 * 1000 + 1000 == expected
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(50, 25_809_392), (101, 45_386_728)])  # printed as 25.80 and 45.40
+def test_augmented_convolutions_from_stage_3_make_an_aa_resnet(depth, expected):
+    network = on_meta(ResNet, depth, "AAConv", "conv", "imagenet", "stage", 3)
     assert count(network) + 2048 * 1000 + 1000 == expected
 
 

@@ -20,6 +20,7 @@ starts with an underscore are private: shared checks, the BatchNorm of pooled ve
 
 from torch import nn
 
+from yolo_attn.layers.aa_conv import AAConv as AAConv
 from yolo_attn.layers.bam import BAM as BAM
 from yolo_attn.layers.ca import CA as CA
 from yolo_attn.layers.cbam import CBAM as CBAM
