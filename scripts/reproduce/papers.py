@@ -18,7 +18,7 @@ from scripts.reproduce import papers_counts as counts
 from scripts.reproduce import papers_networks as networks
 
 PUBLISHED = Path(__file__).with_name("papers.jsonl")
-EXACT, CLOSE, OFF, MISSING, UNPRINTED = "exact after rounding", "within 0.5 %", "differs", "not built", "none printed"
+EXACT, CLOSE, OFF, MISSING, UNPRINTED = "exact", "within 0.5 %", "differs", "not built", "none printed"
 FLOPS_CLOSE = "within 1 %"
 UNITS = {10**6: "10^6", 2**20: "2^20"}
 SPEC = ("network", "yolo", "scale", "classes", "detector")  # what of a row of papers.jsonl describes the network

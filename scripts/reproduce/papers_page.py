@@ -34,8 +34,8 @@ COLUMNS = {  # heading: alignment
 INTRODUCTION = """# The papers' tables, counted again
 
 Four papers print parameters and FLOPs of networks with attention: [EMA](https://arxiv.org/abs/2305.13563),
-[GAM](https://arxiv.org/abs/2112.05561), [DMSANet](https://arxiv.org/abs/2106.08382) and EMCA. Here each network is built and counted. The
-accuracies are the papers' own and tell which row is meant; none was measured here.
+[GAM](https://arxiv.org/abs/2112.05561), [DMSANet](https://arxiv.org/abs/2106.08382) and [EMCA](https://github.com/eslambakr/EMCA). Here
+each network of their tables is built and counted. The accuracies are the papers' own and tell which row is meant; none was measured here.
 
 Written by `python -m scripts.reproduce.papers_page > docs/papers.md`. Every count follows from the code, and a test compares the page with it.
 """
@@ -49,13 +49,14 @@ this package ships for the row: the network itself, or the file named there wher
 |---|---|
 {rules}
 
-Verdicts on parameters: exact after rounding to the printed digits; within 0.5 %; differs, by how much; not built; none printed. On FLOPs:
-exact after rounding; within 1 %; differs.
+Verdicts on parameters: exact, which is equal after rounding to the printed digits; within 0.5 %; differs, and by how much; not built; none
+printed. On FLOPs: exact; within 1 %; differs.
 
 FLOPs are multiply-adds of convolutions and linear layers, and 2 for each value that is normalised; of EMA's convolutions one group; for YOLO
 the double, as YOLOv5 prints. They are for one image of 32 x 32 (CIFAR-100), 224 x 224 (ImageNet), 640 x 640 (YOLO) or 800 x 1280 (Faster
 R-CNN, Mask R-CNN, RetinaNet), with 1000 regions and 100 masks. M is 10^6 and G 10^9, in Tables 2 to 5 of EMCA 2^20 and 2^30 but for BAM.
-A network is written as the [row of a model YAML](guides/networks.md) or as a file; "FasterRCNN over" a row is torchvision's detector.
+A network is written as the [row of a model YAML](guides/networks.md) or as a file; "FasterRCNN over" a row is
+[torchvision's detector](guides/networks.md#faster-r-cnn-mask-r-cnn-and-retinanet) with it as backbone.
 """
 LEFT_OUT = """## What is left out
 
@@ -70,7 +71,9 @@ def page() -> str:
     """The page. It depends on the code alone, so a test can compare it."""
     recounts = list(papers.recount())
     rules = "\n".join(f"| {rule} | {what} |" for rule, what in RULES.items())
-    return "\n".join([INTRODUCTION, findings(), METHOD.format(rules=rules), summary(recounts), LEFT_OUT, tables(recounts)])
+    return "\n".join(
+        [INTRODUCTION, findings(), METHOD.format(rules=rules), summary(recounts), LEFT_OUT, tables(recounts)]
+    )
 
 
 def tables_of(recounts: list[papers.Recount]) -> dict[tuple[str, str], list[papers.Recount]]:

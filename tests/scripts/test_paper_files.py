@@ -7,7 +7,12 @@ from scripts.reproduce import paper_files, papers
 from yolo_attn.checking.check import check
 
 # Parameters and FLOPs in 10^9 at 640 x 640; the paper prints 90.96, 91.31, 91.28 and 91.18 M.
-P2 = {"": (90_963_540, 314.198), "-cbam": (91_309_630, 314.862), "-ca": (91_278_630, 314.870), "-ema": (91_179_620, 314.946)}
+P2 = {
+    "": (90_963_540, 314.198),
+    "-cbam": (91_309_630, 314.862),
+    "-ca": (91_278_630, 314.870),
+    "-ema": (91_179_620, 314.946),
+}
 
 
 def rows_of(name):
@@ -38,8 +43,12 @@ def test_row_14_is_a_convolution_without_attention_and_the_attention_with_it():
 def test_check_finds_what_is_wrong_in_the_papers_files_and_nothing_else(name):
     found = [finding.message for finding in check((paper_files.FOLDER / name).read_text(encoding="utf-8"))]
     layer = name.removesuffix(".yaml").rpartition("-")[2].upper()
-    past = [] if layer == "P2" or "p2" not in name else [
-        f"Concat reads row 18 past {layer}, which is row 19",
-        *(f"AnchorDetect reads row {row} past {layer}, which is row {row + 1}" for row in (23, 27, 31)),
-    ]
+    past = (
+        []
+        if layer == "P2" or "p2" not in name
+        else [
+            f"Concat reads row 18 past {layer}, which is row 19",
+            *(f"AnchorDetect reads row {row} past {layer}, which is row {row + 1}" for row in (23, 27, 31)),
+        ]
+    )
     assert found == past
