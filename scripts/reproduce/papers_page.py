@@ -1,4 +1,7 @@
-"""Print docs/papers.md: python -m scripts.reproduce.papers_page > docs/papers.md"""
+"""Print docs/papers.md: python -m scripts.reproduce.papers_page > docs/papers.md
+
+papers_page.md is its prose; the tables come from papers.py.
+"""
 
 import json
 from collections import Counter
@@ -10,7 +13,7 @@ import typer
 
 from scripts.reproduce import papers
 from scripts.reproduce.papers_counts import RULES
-from scripts.reproduce.papers_findings import findings
+from scripts.reproduce.papers_numbers import numbers
 
 VERDICTS = (papers.EXACT, papers.CLOSE, papers.OFF, papers.MISSING, papers.UNPRINTED)
 FLOPS_VERDICTS = (papers.EXACT, papers.FLOPS_CLOSE, papers.OFF)
@@ -31,49 +34,22 @@ COLUMNS = {  # heading: alignment
     "printed accuracy": "---",
     "source": "---",
 }
-INTRODUCTION = """# The papers' tables, counted again
-
-Four papers print parameters and FLOPs of networks with attention: [EMA](https://arxiv.org/abs/2305.13563),
-[GAM](https://arxiv.org/abs/2112.05561), [DMSANet](https://arxiv.org/abs/2106.08382) and [EMCA](https://github.com/eslambakr/EMCA). Here
-each network of their tables is built and counted. The accuracies are the papers' own and tell which row is meant; none was measured here.
-
-Written by `python -m scripts.reproduce.papers_page > docs/papers.md`. Every count follows from the code, and a test compares the page with it.
-"""
-METHOD = """## How it is counted
-
-**counted** is what is compared with the printed number, by the rule of the row. **shipped, all parameters** is every parameter of what
-this package ships for the row: the network itself, or the file named there where the paper's own file is not to be recommended.
-**fitted** names what was chosen because the counts then agree; where it is empty the text or the authors' code says so.
-
-| rule | counts |
-|---|---|
-{rules}
-
-Verdicts on parameters: exact, which is equal after rounding to the printed digits; within 0.5 %; differs, and by how much; not built; none
-printed. On FLOPs: exact; within 1 %; differs.
-
-FLOPs are multiply-adds of convolutions and linear layers, and 2 for each value that is normalised; of EMA's convolutions one group; for YOLO
-the double, as YOLOv5 prints. They are for one image of 32 x 32 (CIFAR-100), 224 x 224 (ImageNet), 640 x 640 (YOLO) or 800 x 1280 (Faster
-R-CNN, Mask R-CNN, RetinaNet), with 1000 regions and 100 masks. M is 10^6 and G 10^9, in Tables 2 to 5 of EMCA 2^20 and 2^30 but for BAM.
-A network is written as the [row of a model YAML](guides/networks.md) or as a file; "FasterRCNN over" a row is
-[torchvision's detector](guides/networks.md#faster-r-cnn-mask-r-cnn-and-retinanet) with it as backbone.
-"""
-LEFT_OUT = """## What is left out
-
-- EMCA's columns of frames per second: a count cannot check them.
-- EMCA, Table 7 (detection on KITTI): its detectors are trained, not counted.
-- EMCA, Table 1, and DMSANet, Table 1: they were not transcribed.
-- The authors' README of EMA has two tables of MobileNetV2 on ImageNet (seven rows) that are not in the paper.
-"""
+TEXT = Path(__file__).with_suffix(".md")
 
 
 def page() -> str:
     """The page. It depends on the code alone, so a test can compare it."""
     recounts = list(papers.recount())
-    rules = "\n".join(f"| {rule} | {what} |" for rule, what in RULES.items())
-    return "\n".join(
-        [INTRODUCTION, findings(), METHOD.format(rules=rules), summary(recounts), LEFT_OUT, tables(recounts)]
-    )
+    verdicts = Counter(entry.verdict.partition(",")[0] for entry in recounts)
+    values = numbers() | {
+        "printed": len(recounts) - verdicts[papers.UNPRINTED],
+        "exact": verdicts[papers.EXACT],
+        "close": verdicts[papers.CLOSE],
+        "off": verdicts[papers.OFF],
+        "rules": "\n".join(f"| {rule} | {what} |" for rule, what in RULES.items()),
+        "summary": summary(recounts),
+    }
+    return TEXT.read_text(encoding="utf-8").format_map(values) + "\n" + tables(recounts)
 
 
 def tables_of(recounts: list[papers.Recount]) -> dict[tuple[str, str], list[papers.Recount]]:
@@ -93,7 +69,7 @@ def summary(recounts: list[papers.Recount]) -> str:
         flops = Counter(entry.flops_verdict.partition(",")[0] for entry in entries)
         numbers = [len(entries), *(found[kind] for kind in VERDICTS), *(flops[kind] for kind in FLOPS_VERDICTS)]
         lines.append(f"| [{paper} {table}](#{paper.lower()}-table-{table}) | {' | '.join(map(str, numbers))} |")
-    return "\n".join([*lines, ""])
+    return "\n".join(lines)
 
 
 def tables(recounts: list[papers.Recount]) -> str:

@@ -155,10 +155,11 @@ def test_a_count_without_norms_is_called_fitted(recounts):
     "fact",
     [
         "95 % of what EMA adds on VisDrone is not EMA",
+        "Of 252 rows with printed parameters 222 are exact after rounding, 21 are within 0.5 %, and 9 differ",
         "216,080 parameters",
         "EMA has 11,280",
         "other 204,800",
-        "has\n  23,903,620",
+        "has 23,903,620",
         "7,238,685 parameters",
         "has 9,155,776",
         "10 classes 103,005,672",
@@ -168,4 +169,4 @@ def test_a_count_without_norms_is_called_fitted(recounts):
     ],
 )
 def test_the_findings_say(fact, page):
-    assert fact in page.partition("## How it is counted")[0]
+    assert fact in " ".join(page.partition("## How it is counted")[0].split())
