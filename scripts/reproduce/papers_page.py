@@ -67,8 +67,8 @@ def summary(recounts: list[papers.Recount]) -> str:
     for (paper, table), entries in tables_of(recounts).items():
         found = Counter(entry.verdict.partition(",")[0] for entry in entries)
         flops = Counter(entry.flops_verdict.partition(",")[0] for entry in entries)
-        numbers = [len(entries), *(found[kind] for kind in VERDICTS), *(flops[kind] for kind in FLOPS_VERDICTS)]
-        lines.append(f"| [{paper} {table}](#{paper.lower()}-table-{table}) | {' | '.join(map(str, numbers))} |")
+        cells = [len(entries), *(found[kind] for kind in VERDICTS), *(flops[kind] for kind in FLOPS_VERDICTS)]
+        lines.append(f"| [{paper} {table}](#{paper.lower()}-table-{table}) | {' | '.join(map(str, cells))} |")
     return "\n".join(lines)
 
 
