@@ -31,21 +31,13 @@ Cell = str | int | float | None | dict[str, float]  # a dict holds the median, l
 
 @dataclass(frozen=True)
 class Made:
-    """The command, checkout and machine that made a table.
+    """The command, checkout and machine that made a table."""
 
-    Attributes:
-        command: The command line, as it was at that commit.
-        commit: The checkout that was measured.
-        machine: CPU or GPU with driver, number of cores.
-        versions: Versions of the packages that the numbers depend on.
-        load: Programs running at the start, on average over a minute.
-    """
-
-    command: str
-    commit: str
-    machine: str
-    versions: dict[str, str] = field(default_factory=dict)
-    load: float | None = None
+    command: str  # the command line, as it was at that commit
+    commit: str  # the checkout that was measured
+    machine: str  # CPU or GPU with driver, number of cores
+    versions: dict[str, str] = field(default_factory=dict)  # of the packages that the numbers depend on
+    load: float | None = None  # programs running at the start, on average over a minute
 
     def __str__(self) -> str:
         packages = [f"{name} {number}" for name, number in self.versions.items()]
@@ -91,7 +83,9 @@ def shown(cell: Cell) -> str:
         return f"{median} ({low} to {high}){ratio}"
     if isinstance(cell, float):
         return three_digits(cell)
-    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else cell.replace("|", "\\|")
+    if isinstance(cell, str):
+        return cell.replace("|", "\\|")
+    return "" if cell is None else f"{cell:,}"
 
 
 def three_digits(value: float) -> str:

@@ -20,6 +20,7 @@ ALLOWED = {
     "__main__": {"yolo_attn.cli"},
     "storage": {"filelock"},
     "parallel": set(),
+    "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
@@ -30,10 +31,12 @@ ALLOWED = {
         "ultralytics",
         "pydantic",
         "annotationlib",  # Python 3.14's
+        "yolo_attn.layer_files",
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
     },
+    "contract": {"torch", "onnxruntime", "yolo_attn.layer_files", "yolo_attn.layers", "yolo_attn.plugin"},
     "checking": {
         "torch",
         "torchvision",
@@ -93,6 +96,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
+        "yolo_attn.contract",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",

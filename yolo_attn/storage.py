@@ -27,53 +27,50 @@ def atomic_write(path: str | Path, content: bytes | str | Iterable[bytes], durab
     if isinstance(content, str):
         content = content.encode()
     chunks = (content,) if isinstance(content, bytes | bytearray | memoryview) else content
-    target = os.path.realpath(path) if os.path.islink(path) else str(path)
     exists = os.path.exists(path)
+    if exists and not os.access(path, os.W_OK):  # a replacement would not ask
+        raise PermissionError(errno.EACCES, "the file is read-only", str(path))
     is_special = exists and not os.path.isfile(path)  # /dev/stdout, a pipe
-    draft = str(path) if is_special else f"{target}.partial"
+    target = os.path.realpath(path) if os.path.islink(path) and not is_special else str(path)
+    draft = target if is_special else f"{target}.partial"
+    with _moved(draft, target, str(path)), open(draft, "wb") as file:
+        file.writelines(chunks)
+        if durable and not is_special:
+            file.flush()
+            os.fsync(file.fileno())
+        if exists and not is_special:
+            shutil.copymode(target, draft)
+
+
+@contextmanager
+def _moved(draft: str, target: str, name: str) -> Iterator[None]:
+    """Move a draft to its target when the block ends, or remove it after an error, which then names the file `name`."""
     try:
-        if exists and not os.access(path, os.W_OK):
-            raise PermissionError(errno.EACCES, "the file is read-only")  # a replacement would not ask
-        with open(draft, "wb") as file:
-            file.writelines(chunks)
-            if durable and not is_special:
-                file.flush()
-                os.fsync(file.fileno())
-        if not is_special:
-            if exists:
-                shutil.copymode(target, draft)
+        yield
+        if draft != target:
             os.replace(draft, target)
     except BaseException as error:
-        if not is_special:
+        if draft != target:
             Path(draft).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno is not None:
-            raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
-        raise
+        if isinstance(error, OSError) and error.errno is not None and error.filename in (None, draft):
+            raise OSError(error.errno, error.strerror, name) from error  # a full disk is reported without a name
+        raise  # also an error of another file that is written in the same block
 
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a draft to write to, which becomes `path` when the block ends; for files that are written by name or in parts.
 
-    After an error `path` is as before and no draft stays. The draft lies beside `path` and has its suffix.
-
-    Args:
-        path: File to write; its folder must exist.
+    After an error `path` is as before and no draft stays. The draft lies beside `path`, in a folder that exists, and has its
+    suffix.
 
     Raises:
         OSError: The file cannot be written. The message names it.
     """
     name = hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]  # no file of a user, never too long, no second draft
     draft = path.with_name(f".yolo-attn-{name}{path.suffix}")
-    try:
+    with _moved(str(draft), str(path), str(path)):
         yield draft
-        os.replace(draft, path)
-    except OSError as error:
-        if error.errno is None or error.filename not in (None, str(draft)):
-            raise  # from another file that is written in the same block
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk is reported without a name
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def digest(path: Path) -> str:

@@ -22,11 +22,9 @@ def operators(module: nn.Module, dynamic: bool, simplify: bool) -> Counter:
 
 def main() -> None:
     """Save the table: numbers of nodes in three exports, and the operators of the second."""
-    layers = {"EMA, plain form": PlainEMA(CHANNELS)} | {
-        name: of_one_map(layer, CHANNELS) for name, layer in LAYERS.items()
-    }
+    layers = {name: of_one_map(layer, CHANNELS) for name, layer in LAYERS.items()}
     rows = []
-    for name, module in layers.items():
+    for name, module in {"EMA, plain form": PlainEMA(CHANNELS), **layers}.items():
         traced = operators(module, dynamic=True, simplify=False)
         simplified = operators(module, dynamic=True, simplify=True)
         fixed = operators(module, dynamic=False, simplify=True)

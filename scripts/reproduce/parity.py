@@ -13,8 +13,8 @@ from ultralytics import YOLO
 from ultralytics.utils import LOGGER
 
 from scripts import results
-from yolo_attn.deploy.parity import FLOAT, HALF, ParityError, random_images
-from yolo_attn.deploy.verify import compare, metadata, shapes_for
+from yolo_attn.deploy.outputs import ParityError
+from yolo_attn.deploy.parity import FLOAT, HALF, compare_file, metadata, random_images, shapes_for
 
 SIZE = 160
 COLUMNS = {
@@ -63,7 +63,7 @@ def cell(cfg: Path, arguments: dict, randomised: bool) -> str:
         file = Path(yolo.export(imgsz=SIZE, **arguments))
         tolerance = HALF if "quantize" in arguments else FLOAT
         shapes = shapes_for(metadata(file), arguments.get("dynamic", False))
-        comparisons = compare(yolo.model, file, tolerance, shapes)
+        comparisons = compare_file(yolo.model, file, tolerance, shapes)
         return f"{max(comparison.worst.share for comparison in comparisons):.2f}"
     except ParityError as error:
         print(f"{cfg.name} {arguments}: {error}", file=sys.stderr)

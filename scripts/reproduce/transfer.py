@@ -7,6 +7,7 @@ python -m scripts.reproduce.transfer epochs base.pt
 """
 
 import csv
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -18,6 +19,7 @@ from torchvision import models as torchvision_models
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils.torch_utils import intersect_dicts
 
 from scripts import results
 from yolo_attn import networks as attention_networks
@@ -42,6 +44,7 @@ NETWORKS = (
 DATA = {"data": "aerial-demo.yaml", "imgsz": 416, "device": "cpu", "plots": False, "verbose": False, "workers": 1}
 TRAINING = {"batch": 4, "nbs": 4, "optimizer": "AdamW", "lr0": 0.0005, "warmup_epochs": 0}
 TRAINING |= {"mosaic": 0, "scale": 0.2, "amp": False}
+EPOCHS, FOLDER = 3, Path("runs/transfer")
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -51,8 +54,7 @@ def counts() -> None:
     """Tensors that arrive by key alone and with yolo_attn. Weights are random: only keys, shapes and rows matter."""
     table = [
         count(f"{family}s, EMA at {place}", text(family), inserted(family, "EMA", place))
-        for family in FAMILIES
-        for place in PLACES
+        for family, place in product(FAMILIES, PLACES)
     ]
     case = "yolov5s, EMA at backbone-end, 10 classes of 80"
     table.append(count(case, text("yolov5"), inserted("yolov5", "EMA", "backbone-end"), nc=10))
@@ -74,14 +76,12 @@ def count(name: str, source_text: str, target_text: str, nc: int = 80) -> tuple:
     """A row of the table, at scale s."""
     source = DetectionModel({**yaml.safe_load(source_text), "scale": "s"}, verbose=False)
     target = DetectionModel({**yaml.safe_load(target_text), "scale": "s"}, nc=nc, verbose=False)
-    given, wanted = source.state_dict(), target.state_dict()
-    by_key = [key for key, value in given.items() if key in wanted and value.shape == wanted[key].shape]
+    given, by_key = source.state_dict(), intersect_dicts(source.state_dict(), target.state_dict())
     carried = transfer(source, target)
     counterpart = dict(carried.matched)
     misplaced = sum(counterpart.get(int(key.split(".")[1])) != int(key.split(".")[1]) for key in by_key)
-    numbered, loaded = renumbered(source, target, carried.matched).state_dict(), target.state_dict()
-    arrived = sum(v.numel() for k, v in numbered.items() if k in loaded and v.shape == loaded[k].shape)
-    share = arrived / sum(value.numel() for value in given.values())
+    arrived = intersect_dicts(renumbered(source, target, carried.matched).state_dict(), target.state_dict())
+    share = sum(value.numel() for value in arrived.values()) / sum(value.numel() for value in given.values())
     return (name, len(given), len(by_key), misplaced, carried.carried_tensors, f"{share:.1%}", f"{carried.share:.1%}")
 
 
@@ -100,49 +100,45 @@ def networks() -> None:
 
 
 @app.command()
-def start(weights: Path, folder: Path = Path("runs/transfer")) -> None:
+def start(weights: Path) -> None:
     """The transferred model against its source: the change of the feature maps that enter the head, and the mAP50."""
-    folder.mkdir(parents=True, exist_ok=True)
     source, images = YOLO(weights), pictures()
     expected, base = head_inputs(source, images), source.val(**DATA).box.map50
     table: list[tuple] = [("none, the source", None, None, base)]
-    for place in ("backbone-end", "neck"):
-        for layer in (*LAYERS, "ReZero:EMA"):
-            model = transferred(layer, place, weights, folder)
-            change = (head_inputs(model, images) - expected).norm() / expected.norm()
-            table.append((layer, place, f"{change:.1%}", model.val(**DATA).box.map50))
+    for place, layer in product(("backbone-end", "neck"), (*LAYERS, "ReZero:EMA")):
+        model = transferred(layer, place, weights)
+        change = (head_inputs(model, images) - expected).norm() / expected.norm()
+        table.append((layer, place, f"{change:.1%}", model.val(**DATA).box.map50))
     columns = ("layer", "place", "change of the head's input", "mAP50")
     results.save("transfer-start", columns, table, results.made("ultralytics", "torch"))
 
 
 @app.command()
-def epochs(
-    weights: Path, runs: Path = Path("runs/transfer"), count: int = 3, seeds: str = "0,1,2", place: str = "neck"
-) -> None:
+def epochs(weights: Path) -> None:
     """The mAP50 of the first epochs, with and without ReZero. A finished run in the folder is not repeated."""
-    runs.mkdir(parents=True, exist_ok=True)
     table = []
     for layer in ("EMA", "ReZero:EMA", "CBAM", "ReZero:CBAM"):
-        curves = [curve(layer, place, weights, runs, int(seed), count) for seed in seeds.split(",")]
+        curves = [curve(layer, weights, seed) for seed in range(3)]
         table.append((layer, *(f"{mean(values):.3f} ± {stdev(values):.3f}" for values in zip(*curves, strict=True))))
-    columns = ("layer", *(f"epoch {number + 1}" for number in range(count)))
+    columns = ("layer", *(f"epoch {number + 1}" for number in range(EPOCHS)))
     results.save("transfer-epochs", columns, table, results.made("ultralytics", "torch"))
 
 
-def curve(layer: str, place: str, weights: Path, runs: Path, seed: int, count: int) -> list[float]:
-    """The mAP50 after each epoch of one run."""
-    file = runs.absolute() / f"{layer.replace(':', '-')}-{place}-{seed}" / "results.csv"
-    if not file.exists() or len(file.read_text().splitlines()) <= count:
+def curve(layer: str, weights: Path, seed: int) -> list[float]:
+    """The mAP50 after each epoch of one run with the layer in the neck."""
+    file = FOLDER.absolute() / f"{layer.replace(':', '-')}-neck-{seed}" / "results.csv"
+    if not file.exists() or len(file.read_text().splitlines()) <= EPOCHS:
         torch.manual_seed(seed)  # the new layer's weights
         place_of_run = {"project": str(file.parents[1]), "name": file.parent.name, "exist_ok": True}
-        transferred(layer, place, weights, runs).train(epochs=count, seed=seed, **place_of_run, **DATA, **TRAINING)
+        transferred(layer, "neck", weights).train(epochs=EPOCHS, seed=seed, **place_of_run, **DATA, **TRAINING)
     with file.open() as lines:
         return [float(row["metrics/mAP50(B)"]) for row in csv.DictReader(lines, skipinitialspace=True)]
 
 
-def transferred(layer: str, place: str, weights: Path, folder: Path) -> YOLO:
+def transferred(layer: str, place: str, weights: Path) -> YOLO:
     """yolov5n with the layer at the place and the weights of the checkpoint."""
-    file = folder / f"yolov5n-{layer.replace(':', '-')}-{place}.yaml"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    file = FOLDER / f"yolov5n-{layer.replace(':', '-')}-{place}.yaml"
     classes = len(YOLO(weights).names)
     file.write_text(inserted("yolov5", layer, place).replace("nc: 80", f"nc: {classes}"), encoding="utf-8")
     return YOLO(file, verbose=False).load(weights)

@@ -32,13 +32,11 @@ def of_one_map(layer: type[nn.Module], channels: int) -> nn.Module:
 
 
 def forward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
-    """A forward pass, as a call without arguments."""
+    """A forward pass, as a call without arguments, as are all passes below."""
     return torch.inference_mode()(lambda: module(x))
 
 
 def forward_backward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
-    """A forward and a backward pass, as a call without arguments."""
-
     def call() -> None:
         x.grad = None
         total(module(x)).backward()
@@ -47,7 +45,7 @@ def forward_backward(module: Callable, x: torch.Tensor) -> Callable[[], object]:
 
 
 def compiled(module: nn.Module, x: torch.Tensor, way: Callable = forward) -> Callable[[], object]:
-    """A pass after `torch.compile`, in one graph, as a call without arguments."""
+    """A pass after `torch.compile`, in one graph."""
     call = way(torch.compile(module, fullgraph=True, dynamic=False), x)
     call()
     return call
@@ -88,7 +86,7 @@ def onnx_graph(module: nn.Module, x: torch.Tensor, dynamic: bool = False, simpli
 
 
 def in_onnxruntime(module: nn.Module, x: torch.Tensor, threads: int = 1) -> Callable[[], list]:
-    """The module alone in onnxruntime at the size of x, as a call without arguments."""
+    """The module alone in onnxruntime at the size of x."""
     running = session(onnx_graph(module, x).SerializeToString(), threads)
     values = {"x": x.detach().cpu().numpy()}
     return lambda: running.run(None, values)

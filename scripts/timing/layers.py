@@ -1,6 +1,6 @@
 """The cost of each layer, each layer against the fastest public form, and EMA's form against the plain one.
 
-python -m scripts.timing.layers cost|public|ema [--rounds 21] [--layers EMA,CA]
+python -m scripts.timing.layers cost|public|ema [--rounds 21]
 """
 
 from collections.abc import Callable
@@ -23,10 +23,10 @@ CHANNELS, SIDE = 256, 40  # P4 of yolov5s at 640 px
 # P5, P4, P3 of yolov5s and of yolov5x, and P2 of yolov5x-p2.
 EMA_MAPS = ((512, 20), (256, 40), (128, 80), (1280, 20), (640, 40), (320, 80), (320, 160))
 PUBLIC_MAPS = ((256, 40), (64, 160))
+PASSES = {"forward": forward, "forward + backward": forward_backward}
 
 app = typer.Typer(no_args_is_help=True)
 Rounds = Annotated[int, typer.Option(help="Turns of each form.")]
-Layers = Annotated[str, typer.Option(help="Names, separated by commas; by default all.")]
 
 
 class OnePass(nn.Module):
@@ -37,35 +37,33 @@ class OnePass(nn.Module):
 
 
 @app.command()
-def cost(rounds: Rounds = 21, layers: Layers = "") -> None:
+def cost(rounds: Rounds = 21) -> None:
     """Each layer alone: time in torch, torch.compile and onnxruntime, and peak memory; each with its ratio to one pass."""
     torch.set_num_threads(1)
-    built: dict[str, nn.Module] = {"one pass": OnePass()}
-    built |= {name: of_one_map(LAYERS[name], CHANNELS) for name in names(layers, LAYERS)}
-    if "EMA" in built:
-        built["EMA, plain form"] = PlainEMA(CHANNELS)
-    modules = {name: layer.to(DEVICE).eval() for name, layer in built.items()}
+    modules: dict[str, nn.Module] = {"one pass": OnePass(), "EMA, plain form": PlainEMA(CHANNELS)}
+    modules |= {name: of_one_map(LAYERS[name], CHANNELS) for name in sorted(LAYERS)}
+    modules = {name: layer.to(DEVICE).eval() for name, layer in modules.items()}
     x = torch.randn(1, CHANNELS, SIDE, SIDE, device=DEVICE, requires_grad=True)
-    ways = {
-        "eager": {name: forward(layer, x) for name, layer in modules.items()},
-        "eager, forward + backward": {name: forward_backward(layer, x) for name, layer in modules.items()},
-        "compiled": {name: compiled(layer, x) for name, layer in modules.items()},
-        "compiled, forward + backward": {name: compiled(layer, x, forward_backward) for name, layer in modules.items()},
-        "onnxruntime": {name: in_onnxruntime(layer, x) for name, layer in modules.items()},
+    call_of: dict[str, Callable] = {
+        "eager": forward,
+        "eager, forward + backward": forward_backward,
+        "compiled": compiled,
+        "compiled, forward + backward": partial(compiled, way=forward_backward),
+        "onnxruntime": in_onnxruntime,
     }
+    ways = {way: {name: call(layer, x) for name, layer in modules.items()} for way, call in call_of.items()}
     size = x.numel() * x.element_size()
     peaks = {name: round(peak(call) / size, 1) for name, call in ways["eager, forward + backward"].items()}
     times = {way: interleaved(calls, rounds) for way, calls in ways.items()}
     order = sorted(modules, key=lambda name: ratio(times["onnxruntime"][name], times["onnxruntime"]["one pass"]))
     rows = [(name, *(spread(way[name], way["one pass"]) for way in times.values()), f"{peaks[name]}") for name in order]
-    note = (
-        f"{CHANNELS} x {SIDE} x {SIDE}, default arguments, batch 1, float32, one thread; {rounds} rounds; milliseconds."
-    )
+    place = f"{CHANNELS} x {SIDE} x {SIDE}"
+    note = f"{place}, default arguments, batch 1, float32, one thread; {rounds} rounds; milliseconds."
     results.save("layers-cost", ("layer", *ways, "peak, maps"), rows, results.made("torch", "onnxruntime"), note)
 
 
 @app.command()
-def public(rounds: Rounds = 61, layers: Layers = "") -> None:
+def public(rounds: Rounds = 61) -> None:
     """Each layer against timm's form where timm has the layer, otherwise against the plain form of the same equations."""
     from timm.layers import EcaModule, GlobalContext, SEModule
     from timm.layers.cbam import CbamModule
@@ -80,18 +78,16 @@ def public(rounds: Rounds = 61, layers: Layers = "") -> None:
     }
     torch.set_num_threads(1)
     rows = []
-    for name, (channels, side), way in product(
-        names(layers, timm_forms | PLAIN), PUBLIC_MAPS, (forward, forward_backward)
-    ):
-        training = way is forward_backward
+    for name, (channels, side), way in product(sorted(timm_forms | PLAIN), PUBLIC_MAPS, PASSES):
+        call, training = PASSES[way], way != "forward"
         layer = in_mode(LAYERS[name](channels), training)
         if name in timm_forms:
             source, other = "timm", in_mode(timm_forms[name](channels), training)
         else:
             source, other = "plain", partial(PLAIN[name], layer)
         x = torch.randn(1, channels, side, side, requires_grad=True)
-        times = interleaved({"other": way(other, x), "layer": way(layer, x)}, rounds)
-        case = (name, source, f"{channels} x {side} x {side}", "forward + backward" if training else "forward")
+        times = interleaved({"other": call(other, x), "layer": call(layer, x)}, rounds)
+        case = (name, source, f"{channels} x {side} x {side}", way)
         rows.append((*case, *map(spread, times.values()), ratio(times["other"], times["layer"])))
     columns = ("layer", "other form", "map", "pass", "other, ms", "yolo_attn, ms", "other / yolo_attn")
     note = f"Batch 1, float32, eager, one thread; {rounds} rounds."
@@ -108,14 +104,10 @@ def ema(
     for (channels, side), factor in product(EMA_MAPS, (8, 32)):
         forms = {"plain": PlainEMA(channels, factor).to(DEVICE), "EMA": EMA(channels, factor).to(DEVICE)}
         x = torch.randn(1, channels, side, side, requires_grad=True, device=DEVICE)
-        ways = {
-            "forward": {name: forward(form, x) for name, form in forms.items()},
-            "forward + backward": {name: forward_backward(form, x) for name, form in forms.items()},
-            "onnxruntime": {name: in_onnxruntime(form, x, threads) for name, form in forms.items()},
-        }
-        for way, calls in ways.items():
+        for way, call_of in {**PASSES, "onnxruntime": partial(in_onnxruntime, threads=threads)}.items():
+            calls = {name: call_of(form, x) for name, form in forms.items()}
             peaks: list[str | None] = [None, None]  # onnxruntime has an allocator of its own
-            if way != "onnxruntime":
+            if way in PASSES:
                 peaks = [f"{peak(call) / x.numel() / x.element_size():.1f}" for call in calls.values()]
             plain, fast = interleaved(calls, rounds).values()
             place = f"{channels} x {side} x {side}"
@@ -134,11 +126,6 @@ def in_mode(layer: nn.Module, training: bool) -> nn.Module:
         if isinstance(module, nn.BatchNorm1d):
             module.eval()
     return layer
-
-
-def names(chosen: str, known: dict) -> list[str]:
-    """The names of an option, or all that are known."""
-    return chosen.split(",") if chosen else sorted(known)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Each file of cfg/ against the same model without attention, and what training a P2 model costs.
 
-python -m scripts.timing.models latency [--scale s] [--models yolov5-ema,...] [--compiled yolov5s-ema,...]
+python -m scripts.timing.models latency [--rounds 15] [--compiled yolov5s-ema,...]
 python -m scripts.timing.models training [--steps 4]
 """
 
@@ -28,9 +28,9 @@ from scripts.timing.forms import compiled, forward, forward_backward, session
 from scripts.timing.timer import CUDA, DEVICE, interleaved, milliseconds, peak, ratio, spread
 from yolo_attn.model_yaml.edit import strip
 
-CFG = results.ROOT / "cfg"
 IMAGE = {"classify": 224, "detect": 640}
 ATTENTION_ARGUMENT = re.compile(r"(ResNet, \[\d+), [^\]]*\]")  # a network's attention is an argument, not a row
+TRAINED = ("yolov5s-p2.yaml", "yolov5s-p2-ema.yaml")
 BOXES, CLASSES, BATCH = 60, 10, 2  # of the training step
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,9 +38,7 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def latency(
-    scale: Annotated[str, typer.Option(help="Scale of the models.")] = "s",
     rounds: Annotated[int, typer.Option(help="Turns of each model.")] = 15,
-    models: Annotated[str, typer.Option(help="Stems of cfg/, separated by commas; by default all.")] = "",
     compiled: Annotated[str, typer.Option(help="Models measured in torch.compile too, by name with scale.")] = "",
 ) -> None:
     """Milliseconds of one image, each with its ratio to the same model without attention; peak memory of a training step."""
@@ -49,22 +47,21 @@ def latency(
     LOGGER.setLevel("ERROR")
     folder = Path(tempfile.mkdtemp())
     os.chdir(folder)  # exports land beside their YAML or here
-    stems = models.split(",") if models else [path.stem for path in sorted(CFG.glob("*.yaml"))]
-    rows = [
-        row for family in families(stems, scale, folder) for row in family_rows(family, rounds, compiled.split(","))
-    ]
+    rows = []
+    for family in families(folder):
+        rows += family_rows(family, rounds, compiled.split(","))
     columns = ("model", "eager", "forward + backward", "peak, MiB", "compiled", "onnxruntime")
     note = f"640 px for detectors, 224 px for classifiers, batch 1, float32, one thread; {rounds} rounds; milliseconds."
     results.save("models-latency", columns, rows, results.made("torch", "onnxruntime", "ultralytics"), note)
 
 
-def families(stems: list[str], scale: str, folder: Path) -> list[dict[str, Path]]:
-    """{name: file} of models that are the same without attention; the one without is the first."""
+def families(folder: Path) -> list[dict[str, Path]]:
+    """{name: file} of the models of cfg/, at scale s, that are the same without attention; the one without is the first."""
     grouped: dict[str, dict[str, Path]] = {}
-    for stem in stems:
-        text = (CFG / f"{stem}.yaml").read_text(encoding="utf-8")
+    for cfg in sorted((results.ROOT / "cfg").glob("*.yaml")):
+        text = cfg.read_text(encoding="utf-8")
         bare = ATTENTION_ARGUMENT.sub(r"\1]", strip(text))
-        name = re.sub(r"^(yolo[v]?\d+)", rf"\1{scale}", stem)
+        name = re.sub(r"^(yolo[v]?\d+)", r"\1s", cfg.stem)
         base = folder / f"{re.sub(r'-(ema|emca|eca|cbam|ca|sa)', '', name)}.yaml"
         base.write_text(bare, encoding="utf-8")
         family = grouped.setdefault(re.sub(r"\s*#.*", "", bare), {base.stem: base})
@@ -89,14 +86,12 @@ def family_rows(family: dict[str, Path], rounds: int, compiled_models: list[str]
     calls = {name: compiled(network, x) for name, network in fused.items() if set(family) & set(compiled_models)}
     in_compile = interleaved(calls, rounds)
     runtime = interleaved({name: onnx_call(model, x) for name, model in models.items()}, rounds)
-    base = next(iter(family))
-    rows = []
+    base, rows = next(iter(family)), []
     for name in family:
-        eager_cell, backward_cell, compiled_cell, runtime_cell = (
-            spread(times[name], times[base]) if times else None for times in (eager, backward, in_compile, runtime)
-        )
-        memory = f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}"
-        rows.append((name, eager_cell, backward_cell, memory, compiled_cell, runtime_cell))
+        ways = (eager, backward, in_compile, runtime)
+        cells: list = [spread(times[name], times[base]) if times else None for times in ways]
+        cells.insert(2, f"{peaks[name]:,.0f}, {peaks[name] / peaks[base]:.2f}")
+        rows.append((name, *cells))
     return rows
 
 
@@ -128,22 +123,18 @@ class Training:
 @app.command()
 def training(
     steps: Annotated[int, typer.Option(help="Steps of each model.")] = 4,
-    models: Annotated[
-        str, typer.Option(help="Two models, separated by a comma.")
-    ] = "yolov5s-p2.yaml,yolov5s-p2-ema.yaml",
 ) -> None:
     """Time of a training step and peak memory, the second model against the first."""
     torch.set_num_threads(1)
-    names = models.split(",")
-    again = [sys.executable, "-m", "scripts.timing.models", "memory"]
-    peaks = [float(subprocess.check_output([*again, name]).split()[-1]) for name in names]
-    times = interleaved(
-        {name: Training(name).step for name in names}, steps, lambda call: milliseconds(call) / BATCH / 1e3
-    )
-    rows = [
-        (name.removesuffix(".yaml"), round(memory_), spread(times[name]), ratio(times[name], times[names[0]]))
-        for name, memory_ in zip(names, peaks, strict=True)
-    ]
+    calls = {name: Training(name).step for name in TRAINED}
+    times = interleaved(calls, steps, lambda call: milliseconds(call) / BATCH / 1e3)
+    rows = []
+    for name in TRAINED:
+        measure = [sys.executable, "-m", "scripts.timing.models", "memory", name]
+        mib = float(subprocess.check_output(measure).split()[-1])
+        rows.append(
+            (name.removesuffix(".yaml"), round(mib), spread(times[name]), ratio(times[name], times[TRAINED[0]]))
+        )
     columns = ("model", "peak memory, MiB", "s per image", "time / first")
     note = f"Batch {BATCH} of 640 x 640 px, float32, {BOXES} boxes per image; {steps} steps of each, in turns."
     results.save("training-cost", columns, rows, results.made("torch", "ultralytics"), note)
@@ -154,16 +145,11 @@ def memory(name: str) -> None:
     """Print the MiB that two training steps of one model take at most, beyond what was resident before."""
     torch.set_num_threads(1)
     run = Training(name)
-    if CUDA:
-        run.step()
-        run.step()
-        print(torch.cuda.max_memory_allocated() / 2**20)
-        return
     Path("/proc/self/clear_refs").write_text("5")  # VmHWM starts anew
     before = resident("VmRSS")
     run.step()
     run.step()  # now there is an optimizer state
-    print(resident("VmHWM") - before)
+    print(torch.cuda.max_memory_allocated() / 2**20 if CUDA else resident("VmHWM") - before)
 
 
 def resident(field: str) -> float:

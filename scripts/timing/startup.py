@@ -44,14 +44,13 @@ def main(pairs: int = 200, builds: int = 30) -> None:
         return 1e3 * seconds(lambda: DetectionModel(model, verbose=False))
 
     models = {"without": yaml_model_load("yolov5x.yaml"), "with": yaml_model_load("yolov5x-ema.yaml")}
-    building = interleaved(models, builds, build)
-    rows = [
-        (what, rounds, spread(times["without"]), spread(times["with"]), ratio(times["with"], times["without"]))
-        for what, rounds, times in (
-            ("interpreter start-up, `python -c pass`", pairs, starts),
-            ("building yolov5x, no row against one EMA row", builds, building),
-        )
-    ]
+    rows = []
+    for case, rounds, times in (
+        ("interpreter start-up, `python -c pass`", pairs, starts),
+        ("building yolov5x, no row against one EMA row", builds, interleaved(models, builds, build)),
+    ):
+        without, present = times["without"], times["with"]
+        rows.append((case, rounds, spread(without), spread(present), ratio(present, without)))
     columns = ("", "pairs", "without, ms", "with, ms", "with / without")
     results.save("startup", columns, rows, results.made("torch", "ultralytics"))
 

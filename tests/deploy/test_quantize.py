@@ -15,7 +15,7 @@ from ultralytics import YOLO
 from yolo_attn import cli
 from yolo_attn.deploy.quantize import quantize
 from yolo_attn.deploy.runtimes import opened
-from yolo_attn.detection.session import open_file
+from yolo_attn.detection.onnx_detector import open_file
 
 
 def refused(monkeypatch, capsys, *arguments: object) -> str:

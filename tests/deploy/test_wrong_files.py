@@ -12,7 +12,7 @@ from ultralytics import YOLO
 
 from yolo_attn.deploy import parity
 from yolo_attn.deploy.export import export
-from yolo_attn.deploy.verify import compare
+from yolo_attn.deploy.parity import compare_file
 
 SHAPE = (1, 3, 96, 96)
 HEAD = 25  # row of Detect in yolov5-ema
@@ -120,15 +120,15 @@ def test_a_wrong_file_is_refused_and_says_where(wrong, model, exported, networks
     change, message = WRONG[wrong]
     file = changed(exported[model], change, tmp_path / "wrong.onnx")
     with pytest.raises(parity.ParityError, match=rf"wrong\.onnx: input 1x3x96x96: .*{message}.*Do not ship"):
-        compare(networks[model], file, parity.FLOAT, [SHAPE])
+        compare_file(networks[model], file, parity.FLOAT, [SHAPE])
 
 
 @pytest.mark.parametrize("model", ["untrained", "trained"])
 def test_a_size_that_is_baked_in_is_found_at_other_sizes(model, exported, networks, tmp_path):
     file = changed(exported[model], size_baked_in, tmp_path / "wrong.onnx")
-    assert len(compare(networks[model], file, parity.FLOAT, [SHAPE])) == 1
+    assert len(compare_file(networks[model], file, parity.FLOAT, [SHAPE])) == 1
     with pytest.raises(parity.ParityError, match="1x3x64x192"):
-        compare(networks[model], file, parity.FLOAT, [SHAPE, (1, 3, 64, 192)])
+        compare_file(networks[model], file, parity.FLOAT, [SHAPE, (1, 3, 64, 192)])
 
 
 def test_a_torchscript_file_of_another_model_is_refused(trained, untrained, tmp_path):
@@ -137,7 +137,7 @@ def test_a_torchscript_file_of_another_model_is_refused(trained, untrained, tmp_
     with torch.no_grad():
         yolo.model.model[2].cv1.conv.weight.mul_(1.01)
     with pytest.raises(parity.ParityError, match=r"torchscript: input 1x3x96x96: (boxes|scores) differ"):
-        compare(yolo.model, file, parity.FLOAT, [SHAPE])
+        compare_file(yolo.model, file, parity.FLOAT, [SHAPE])
 
 
 def test_a_model_whose_own_outputs_are_no_numbers_is_refused(untrained, exported):
@@ -145,7 +145,7 @@ def test_a_model_whose_own_outputs_are_no_numbers_is_refused(untrained, exported
     with torch.no_grad():
         network.model[HEAD].cv3[0][2].bias.fill_(float("nan"))
     with pytest.raises(parity.ParityError, match=r"outputs of torch are not finite"):
-        compare(network, exported["untrained"], parity.FLOAT, [SHAPE])
+        compare_file(network, exported["untrained"], parity.FLOAT, [SHAPE])
 
 
 def test_outputs_that_are_no_numbers_on_both_sides_are_refused(untrained, exported, tmp_path):
@@ -154,13 +154,13 @@ def test_outputs_that_are_no_numbers_on_both_sides_are_refused(untrained, export
         network.model[HEAD].cv3[0][2].bias.fill_(float("nan"))
     file = changed(exported["untrained"], scores_not_a_number, tmp_path / "wrong.onnx")
     with pytest.raises(parity.ParityError, match=r"not finite"):
-        compare(network, file, parity.FLOAT, [SHAPE])
+        compare_file(network, file, parity.FLOAT, [SHAPE])
 
 
 def test_a_file_that_does_not_run_at_a_size_is_refused(trained, networks):
     file = export(trained, verify=False, imgsz=96, simplify=False, verbose=False).file
     with pytest.raises(parity.ParityError, match=r"last\.onnx: input 1x3x96x128: does not run"):
-        compare(networks["trained"], file, parity.FLOAT, [(1, 3, 96, 128)])
+        compare_file(networks["trained"], file, parity.FLOAT, [(1, 3, 96, 128)])
 
 
 def test_wrong_files_of_a_detector_that_picks_its_boxes_itself_are_refused(tmp_path, monkeypatch):
@@ -174,4 +174,4 @@ def test_wrong_files_of_a_detector_that_picks_its_boxes_itself_are_refused(tmp_p
         yolo.model.model[-1].cv3[0][2].bias.add_(0.01)
         getattr(yolo.model.model[-1], "one2one_cv3", yolo.model.model[-1].cv3)[0][2].bias.add_(0.01)
     with pytest.raises(parity.ParityError, match="scores differ"):
-        compare(yolo.model, file, parity.FLOAT, [SHAPE])
+        compare_file(yolo.model, file, parity.FLOAT, [SHAPE])

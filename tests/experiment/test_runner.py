@@ -196,7 +196,7 @@ def test_another_data_yaml_is_refused(make_experiment, data, tmp_path):
         ({"data": "{tmp}/a.yaml"}, "a.yaml is a model YAML; --data takes the YAML of a data set"),
         ({"data": "{tmp}/half.yaml"}, "half.yaml is no data YAML: it has no val"),
         ({"data": "{tmp}/text.yaml"}, "text.yaml is a YAML file without a mapping"),
-        ({"data": "set.zip"}, "set.zip is no data YAML"),
+        ({"data": "set.zip"}, "set.zip: is no data YAML"),
         ({"training": {"pretrained": "base.yaml"}}, "pretrained=base.yaml is no checkpoint; give a .pt file"),
         ({"training": {"pretrained": 3}}, "pretrained=3 is no checkpoint"),
         ({"training": {"pretrained": "{tmp}/cut.pt"}}, "cut.pt cannot be opened as a checkpoint"),

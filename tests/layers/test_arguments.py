@@ -78,6 +78,17 @@ REFUSED = [  # layer, channels, further arguments, message behind the layer's na
     ("SGE", 72, (64,), "72 channels cannot be split into 64 groups; the nearest numbers that fit are 36 and 72."),
     ("SGE", 16, (64,), "16 channels cannot be split into 64 groups; the nearest number that fits is 16."),
     ("SGE", 64, (0,), "channels and groups must be 1 or more, found 64 and 0; groups is usually 64."),
+    ("SimAM", 0, (), "channels must be 1 or more, found 0; give the width of the feature map."),
+    ("SimAM", 64, (0.0,), "regularization must be above 0, found 0.0; the paper's is 1e-4."),
+    ("ELA", 64, (6,), "kernel_size must be odd and positive, found 6; the paper's is 5 or 7."),
+    ("ELA", 60, (7, 8, 4), "60 channels cannot be split into groups of 8 channels; the nearest widths that fit are 56 and 64."),
+    ("ELA", 72, (), "72 channels cannot be split into 16 groups; the nearest numbers that fit are 12 and 18."),
+    ("MLCA", 64, (0,), "channels and bins must be 1 or more, found 64 and 0; bins is usually 5."),
+    ("MLCA", 64, (5, 1.5), "local_weight must be from 0 to 1, found 1.5; the authors' is 0.5."),
+    ("CAA", 64, (4,), "kernel_size must be odd and positive, found 4; the paper's is 11."),
+    ("MCA", 0, (), "channels must be 1 or more, found 0; give the width of the feature map."),
+    ("LSKA", 64, (11, 0), "channels and dilation must be 1 or more, found 64 and 0; dilation is 2 or 3."),
+    ("LSKA", 64, (12, 3), "kernel_size // dilation must be odd and positive, found 4; write 11 with 2, or 23 with 3."),
 ]
 # fmt: on
 

@@ -17,12 +17,18 @@ from yolo_attn.layers import LAYERS
         ("AAConv", (1, 7), {"heads": 1}),
         ("BAM", (16, 2, True), {"dilation": 2, "authors_code": True}),
         ("EPSA", (16, "3 5 5 7", "32 32 32 32"), {"groups": (32, 32, 32, 32)}),
+        ("CAA", (5,), {}),
+        ("ELA", (5, 8, 32), {"width": 8, "groups": 32}),
         ("FCA", (16, 1), {"frequencies": 1}),
         ("FCA", (8, 4), {"frequencies": 4}),
         ("GAM", (16, 4), {"groups": 4}),
         ("GAM", (8, 2, False), {"groups": 2}),
         ("GAM", (16, 1, True, False), {}),
         ("GC", (8,), {}),
+        ("LSKA", (11, 2), {"dilation": 2}),
+        ("LSKA", (35, 3), {}),
+        ("MCA", (False,), {"by_channel": False}),
+        ("MLCA", (3, 0.25), {"bins": 3, "local_weight": 0.25}),
         ("NAM", (True,), {"authors_code": True}),
         ("DoubleAttention", (4,), {}),
         ("NonLocal", (4,), {}),
@@ -30,6 +36,7 @@ from yolo_attn.layers import LAYERS
         ("NonLocal", (2, False, True), {"divided": True}),
         ("SE", (8,), {}),
         ("SGE", (16,), {}),
+        ("SimAM", (0.5,), {"regularization": 0.5}),
         ("TripletAttention", (3,), {}),
     ],
 )
@@ -73,7 +80,7 @@ def test_fca_with_the_lowest_frequency_alone_is_se_on_seven_times_the_mean():
     torch.testing.assert_close(fca(x), se(x), **TOLERANCE[torch.float64])
 
 
-@pytest.mark.parametrize("name", ["GC", "SGE", "SRM"])
+@pytest.mark.parametrize("name", ["GC", "MCA", "SGE", "SRM", "SimAM"])
 def test_a_constant_map_has_a_finite_gradient(name):
     layer = randomised(LAYERS[name](128)).double().eval()
     for value in (0.0, 3.0):

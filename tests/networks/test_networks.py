@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+import yaml
 from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.nn.modules.conv import Index
@@ -203,6 +206,11 @@ def test_an_image_may_have_other_than_three_channels(kind):
             ResNet,
             (18, "EMA", "middle"),
             "ResNet: there is no place 'middle'; write end, first, last, conv, stages, alternate, once",
+        ),
+        (
+            ResNet,
+            (50, "EMA", "once", "imagenet", "stage", 5),
+            "ResNet: the place once ends at stage 4, found from_stage 5; write a smaller one",
         ),
         (ResNet, (18, "EMA", "end", "imagenet", "stage", 1), "ResNet: there is no from_stage 1; write 2, 3, 4, 5"),
         (
@@ -430,3 +438,15 @@ def test_a_network_is_copied_and_pickled():
     x = torch.rand(1, 3, 32, 32)
     for copied in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         assert torch.equal(copied(x)[-1], network(x)[-1])
+
+
+def test_the_networks_that_the_guide_lists_have_the_parameters_that_it_says():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "networks.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\| `(\w+, \[.*\])` \| ([\d,]+) \|$", guide, re.MULTILINE)
+    assert len(listed) == 5
+    for row, parameters in listed:
+        model = yaml.safe_load(f"{{nc: 1000, backbone: [[-1, 1, {row}]]}}")
+        head = [[-1, 1, "Feature", [5]], [-1, 1, "Classifier", ["nc"]]]
+        with torch.device("meta"):
+            built, _ = parse_model({**model, "head": head}, 3, verbose=False)
+        assert count(built) == int(parameters.replace(",", "")), row

@@ -12,7 +12,7 @@ from ultralytics.nn.tasks import yaml_model_load
 from ultralytics.utils import checks
 from ultralytics.utils.checks import check_file, check_yaml
 
-from yolo_attn.plugin.files import find, is_shipped
+from yolo_attn.plugin.files import find, find_data, is_shipped
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,6 +65,18 @@ def test_find_needs_nothing_but_itself(elsewhere, monkeypatch, name):
     monkeypatch.setattr(checks, "check_file", checks.check_file.__wrapped__)  # as if nobody had installed the plug-in
     assert find(name) == ROOT / "cfg" / "yolov5-ema.yaml"
     assert find("yolov5s.yaml").parts[-2:] == ("v5", "yolov5.yaml")
+
+
+@pytest.mark.parametrize("name", ["aerial-demo.yaml", "data/aerial-demo.yaml"])
+def test_a_data_file_is_found_without_the_plug_in_installed(elsewhere, monkeypatch, name):
+    monkeypatch.setattr(checks, "check_file", checks.check_file.__wrapped__)
+    assert find_data(name) == ROOT / "data" / "aerial-demo.yaml"
+    assert find_data("coco8.yaml").parts[-2:] == ("datasets", "coco8.yaml")
+
+
+def test_a_data_file_that_nobody_has_is_named(elsewhere):
+    with pytest.raises(FileNotFoundError, match=r"^nobody\.yaml: no such data YAML here, nor among those that"):
+        find_data("nobody.yaml")
 
 
 def test_find_gives_a_file_of_the_user_as_it_is(elsewhere):

@@ -64,7 +64,7 @@ def test_a_docstring_is_taken_apart():
         ("DMSA", "was never published"),
         ("DMSA", "Equation 9 multiplies each scale"),
         ("DMSA", "Equation 4, for channels, and equation 6, for pixels, add the input of the branch"),
-        ("DMSA", "kernel sizes 3 and 5, two scales, two groups"),
+        ("DMSA", "kernel sizes 3 and 5, two groups"),
     ],
 )
 def test_a_card_tells_where_the_layer_departs_from_its_paper_or_the_authors_code(name, fact):

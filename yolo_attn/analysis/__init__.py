@@ -5,4 +5,5 @@ rotation.py            accuracy on rotated images
 channel_gates.py       by what attention layers multiply the channels
 gate_statistics.py     these gates in numbers, by layer and by stage
 gate_report.py         files that `yolo-attn gates` writes
+report.py              files of either analysis
 """

@@ -32,19 +32,12 @@ def channel_gates(x: torch.Tensor, out: torch.Tensor) -> torch.Tensor:
 
 def attention_layers(network: nn.Module) -> dict[str, nn.Module]:
     """{path: layer} of the layers of LAYERS in a network, without those inside another."""
-    layers: dict[str, nn.Module] = {}
-    for path, module in network.named_modules():
-        if type(module) in LAYERS.values() and not any(path.startswith(f"{outer}.") for outer in layers):
-            layers[path] = module
-    return layers
+    layers = {path: module for path, module in network.named_modules() if type(module) in LAYERS.values()}
+    return {path: layers[path] for path in layers if not any(path.startswith(f"{outer}.") for outer in layers)}
 
 
 def measure(classifier: TrainedClassifier, batches: Iterable[Mapping[str, torch.Tensor]]) -> ChannelGates:
-    """Images -> the gates of every attention layer.
-
-    Args:
-        classifier: The network.
-        batches: "img" (B, 3, S, S) of each batch, with one S for all.
+    """Batches of images, "img" (B, 3, S, S) with one S for all -> the gates of every attention layer.
 
     Raises:
         ValueError: The network has no attention layer, or none that gates channels, or gives values that are not finite.

@@ -1,50 +1,36 @@
 """The files of `yolo-attn gates`: gates.json with the stages, gates.csv with the channels, gates.png."""
 
-import csv
-import io
-import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import ultralytics
 from matplotlib.figure import Figure
 
+from yolo_attn.analysis import report
 from yolo_attn.analysis.gate_statistics import BINS_PER_UNIT, HIGHEST_BIN, ChannelGates
-from yolo_attn.storage import atomic_write
 
 
-def write(out: Path, model: Path, data: Path, imgsz: int, gates: ChannelGates) -> None:
+def write(out: Path, conditions: Mapping[str, Any], gates: ChannelGates) -> None:
     """Write gates.json, gates.csv and gates.png into `out`, which is made if it is not there.
 
     gates.json has the stages by falling size, with null for a number that does not exist, and under `left_out` why a layer has no
     gates.
     """
-    out.mkdir(parents=True, exist_ok=True)
     stages = [{key: _or_none(value) for key, value in vars(stage).items()} for stage in gates.stages]
-    measured = {"model": str(model), "data": str(data), "imgsz": imgsz, "images": gates.images}
-    versions = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
     result = {"bin_width": 1 / BINS_PER_UNIT, "stages": stages, "left_out": gates.left_out}
-    text = json.dumps({**measured, **versions, **result}, indent=1, allow_nan=False)
-    atomic_write(out / "gates.json", f"{text}\n")
-    atomic_write(out / "gates.csv", comma_separated(gates))
-    png = io.BytesIO()
-    plot(gates, model.name).savefig(png, dpi=150)
-    atomic_write(out / "gates.png", png.getvalue())
+    figure = plot(gates, Path(conditions["model"]).name)
+    report.write(out, "gates", {**conditions, "images": gates.images, **result}, [*_channels(gates)], figure)
 
 
-def comma_separated(gates: ChannelGates) -> str:
-    """One line per channel of each layer; empty where a channel has no gate."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["layer", "kind", "height", "width", "channel", "images", "mean", "deviation"])
+def _channels(gates: ChannelGates) -> Iterator[dict[str, Any]]:
     for layer in gates.layers:
-        rows = zip(layer.images.tolist(), layer.mean.tolist(), layer.deviation.tolist(), strict=True)
-        for channel, (images, mean, deviation) in enumerate(rows):
-            place = [layer.layer, layer.kind, *layer.size, channel]
-            table.writerow([*place, images, _or_none(mean), _or_none(deviation)])
-    return text.getvalue()
+        height, width = layer.size
+        place = {"layer": layer.layer, "kind": layer.kind, "height": height, "width": width}
+        columns = (layer.images.tolist(), layer.mean.tolist(), layer.deviation.tolist())
+        for channel, (images, mean, deviation) in enumerate(zip(*columns, strict=True)):
+            numbers = {"images": images, "mean": _or_none(mean), "deviation": _or_none(deviation)}
+            yield {**place, "channel": channel, **numbers}
 
 
 def plot(gates: ChannelGates, title: str) -> Figure:

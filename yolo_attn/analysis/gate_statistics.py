@@ -56,61 +56,42 @@ class LayerGates:
 
 @dataclass(frozen=True)
 class StageGates:
-    """The gates of all layers on feature maps of one size, each channel of each image being one value.
+    """The gates of all layers on feature maps of one size, each channel of each image being one value."""
 
-    Attributes:
-        size: Height and width.
-        layers: Paths of the layers.
-        channels: Channels of all layers together.
-        gates: Number of gates.
-        without_gate: Number of channels in images that have none, being 0.
-        mean, deviation, lowest, highest: Over all gates; NaN without one.
-        counts: Gates by bin.
-        below, above: Gates under 0 and from HIGHEST_BIN on.
-    """
-
-    size: tuple[int, int]
-    layers: tuple[str, ...]
-    channels: int
-    gates: int
-    without_gate: int
-    mean: float
+    size: tuple[int, int]  # height and width
+    layers: tuple[str, ...]  # paths
+    channels: int  # of all layers together
+    gates: int  # number of values
+    without_gate: int  # channels in images that have none, being 0
+    mean: float  # NaN without a gate, as the next three
     deviation: float
     lowest: float
     highest: float
-    counts: tuple[int, ...]
-    below: int
-    above: int
+    counts: tuple[int, ...]  # gates by bin
+    below: int  # gates under 0
+    above: int  # gates from HIGHEST_BIN on
 
 
 @dataclass(frozen=True)
 class ChannelGates:
-    """The gates of a network.
-
-    Attributes:
-        images: Number of images.
-        layers: The layers in the order of the network.
-        stages: The stages by falling size.
-        left_out: {path: why a layer has no gates}.
-    """
+    """The gates of a network."""
 
     images: int
-    layers: tuple[LayerGates, ...]
-    stages: tuple[StageGates, ...]
-    left_out: Mapping[str, str]
+    layers: tuple[LayerGates, ...]  # in the order of the network
+    stages: tuple[StageGates, ...]  # by falling size
+    left_out: Mapping[str, str]  # {path: why a layer has no gates}
 
 
 def stage(images: int, layers: Sequence[LayerGates]) -> StageGates:
     """Number of images, and layers on feature maps of one size -> their gates together."""
     number = np.concatenate([layer.images for layer in layers])
-    present = number > 0
+    present, gates = number > 0, int(number.sum())
     means = np.concatenate([layer.mean for layer in layers])[present]
     deviations = np.concatenate([layer.deviation for layer in layers])[present]
     mean = deviation = float("nan")
-    if present.any():
+    if gates:
         mean = float(np.average(means, weights=number[present]))
         deviation = float(np.average(deviations**2 + (means - mean) ** 2, weights=number[present]) ** 0.5)
-    gates = int(number.sum())
     below, *counts, above = np.sum([layer.counts for layer in layers], axis=0).tolist()
     return StageGates(
         size=layers[0].size,

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-import ultralytics
 from matplotlib.figure import Figure
 
-from yolo_attn.storage import atomic_write
+from yolo_attn.analysis import report
 
 ANGLES = (0, 90, 180, 270)
 TOP = 5
@@ -21,17 +18,12 @@ TOP = 5
 
 @dataclass(frozen=True)
 class RotationAccuracy:
-    """Accuracy at one angle, in degrees clockwise.
+    """Accuracy at one angle."""
 
-    Attributes:
-        top1: Percent of the images whose class has the highest score.
-        top5: Percent of the images whose class is among the five highest scores; None with five classes or fewer.
-    """
-
-    angle: int
+    angle: int  # degrees clockwise
     images: int
-    top1: float
-    top5: float | None
+    top1: float  # percent of the images whose class has the highest score
+    top5: float | None  # percent of those whose class is among the five highest scores; None with five classes or fewer
 
 
 def rotated(images: torch.Tensor, angle: int) -> torch.Tensor:
@@ -51,41 +43,26 @@ def accuracies(
         classifier: images (B, 3, S, S) -> scores (B, classes).
         batches: "img" (B, 3, S, S) and "cls" (B,) of each batch.
     """
-    top1_hits, top5_hits = dict.fromkeys(ANGLES, 0), dict.fromkeys(ANGLES, 0)
+    hits = torch.zeros(len(ANGLES), 2, dtype=torch.int64)  # among the highest, and among the five highest scores
     images = classes = 0
     for batch in batches:
         images += len(batch["cls"])
-        for angle in ANGLES:
+        for index, angle in enumerate(ANGLES):
             scores = classifier(rotated(batch["img"], angle))
             classes = scores.shape[1]
-            hits = scores.topk(min(TOP, classes)).indices.cpu() == batch["cls"][:, None]
-            top1_hits[angle] += int(hits[:, 0].sum())
-            top5_hits[angle] += int(hits.sum())
+            right = scores.topk(min(TOP, classes)).indices.cpu() == batch["cls"][:, None]
+            hits[index] += torch.stack([right[:, 0].sum(), right.sum()])
     return tuple(
-        RotationAccuracy(
-            angle=angle,
-            images=images,
-            top1=100 * top1_hits[angle] / images,
-            top5=100 * top5_hits[angle] / images if classes > TOP else None,
-        )
-        for angle in ANGLES
+        RotationAccuracy(angle, images, 100 * top1 / images, 100 * top5 / images if classes > TOP else None)
+        for angle, (top1, top5) in zip(ANGLES, hits.tolist(), strict=True)
     )
 
 
-def write(out: Path, model: Path, data: Path, imgsz: int, measured: Sequence[RotationAccuracy]) -> None:
+def write(out: Path, conditions: Mapping[str, Any], measured: Sequence[RotationAccuracy]) -> None:
     """Write rotation.json, rotation.csv and rotation.png into `out`, which is made if it is not there."""
-    out.mkdir(parents=True, exist_ok=True)
     rows = [asdict(accuracy) for accuracy in measured]
-    versions = {"torch": torch.__version__, "ultralytics": ultralytics.__version__}
-    result = {"model": str(model), "data": str(data), "imgsz": imgsz, **versions, "rotations": rows}
-    atomic_write(out / "rotation.json", json.dumps(result, indent=1) + "\n")
-    text, png = io.StringIO(), io.BytesIO()
-    table = csv.DictWriter(text, rows[0], lineterminator="\n")
-    table.writeheader()
-    table.writerows(rows)
-    atomic_write(out / "rotation.csv", text.getvalue())
-    plot(measured, model.name).savefig(png, dpi=150)
-    atomic_write(out / "rotation.png", png.getvalue())
+    figure = plot(measured, Path(conditions["model"]).name)
+    report.write(out, "rotation", {**conditions, "rotations": rows}, rows, figure)
 
 
 def plot(measured: Sequence[RotationAccuracy], title: str) -> Figure:

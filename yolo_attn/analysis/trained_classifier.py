@@ -24,17 +24,13 @@ SPLITS = ("val", "validation", "valid", "test")  # the first that a folder has i
 
 @dataclass(frozen=True)
 class TrainedClassifier:
-    """A trained network on its device, in evaluation mode.
+    """A trained network on its device, in evaluation mode."""
 
-    Attributes:
-        network: images (B, 3, imgsz, imgsz), normalised as Ultralytics does it -> scores (B, classes), or a tuple that begins with them.
-        names: Names of the classes, in the order of the scores.
-        imgsz: Side of an image in pixels.
-    """
-
-    network: nn.Module
-    names: tuple[str, ...]
-    imgsz: int
+    network: (
+        nn.Module
+    )  # images (B, 3, S, S), normalised as Ultralytics does it -> scores (B, classes), or a tuple led by them
+    names: tuple[str, ...]  # of the classes, in the order of the scores
+    imgsz: int  # side of an image in pixels
 
     @classmethod
     def load(cls, file: Path, imgsz: int | None = None, device: str | None = None) -> TrainedClassifier:
@@ -96,8 +92,7 @@ class ClassFolders(ClassificationDataset):
         index_of = {name: index for index, name in enumerate(names)}
         class_of = dict(zip(self.base.classes, check_class_names(self.base.classes).values(), strict=True))
         folders = [Path(sample[0]).relative_to(folder).parts[0] for sample in self.samples]
-        unknown = sorted({name for name in folders if class_of[name] not in index_of})
-        if unknown:
+        if unknown := sorted({name for name in folders if class_of[name] not in index_of}):
             known = ", ".join(index_of)[:200]
             raise ValueError(f"{folder}: the model knows no class {', '.join(unknown)[:200]}; its classes are {known}")
         for sample, name in zip(self.samples, folders, strict=True):
@@ -108,16 +103,14 @@ class ClassFolders(ClassificationDataset):
 
         Its own form drops images, rewrites JPEGs without an end, and keeps a cache.
         """
-        files = [sample[0] for sample in self.samples]
         with ThreadPool() as pool:
-            for file, readable in zip(files, pool.imap(_readable, files), strict=True):
-                if not readable:
-                    raise ValueError(f"{file}: is no image that can be read; remove or replace it")
+            list(pool.imap(_require_readable, [sample[0] for sample in self.samples]))
         return self.samples
 
 
-def _readable(file: str) -> bool:
-    return Path(file).stat().st_size > 0 and imread(file) is not None
+def _require_readable(file: str) -> None:
+    if Path(file).stat().st_size == 0 or imread(file) is None:
+        raise ValueError(f"{file}: is no image that can be read; remove or replace it")
 
 
 def loader(classifier: TrainedClassifier, data: Path, batch: int = 16, workers: int = 0) -> DataLoader:

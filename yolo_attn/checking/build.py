@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_module_registration_hook
 from ultralytics.nn.modules import Conv
 
-from yolo_attn.checking.finding import Finding
+from yolo_attn.checking import Finding
 from yolo_attn.checking.permitted import MOST_REPEATS
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.plugin import parse_model
@@ -29,26 +29,26 @@ def build_errors(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
         return
     failures: dict[tuple[int | None, str], list[str]] = {}
     for scale in scales:
-        for failure in _failures(model, rows, scale):
+        if failure := _failure(model, rows, scale):
             failures.setdefault(failure, []).append(str(scale))
     for (row, message), at in failures.items():
         yield Finding("error", row, message, tuple(at) if len(at) < len(scales) else ())
 
 
-def _failures(model: Mapping, rows: Sequence[Row], scale: str) -> list[tuple[int | None, str]]:
-    """(row, message) of each failure at one scale."""
+def _failure(model: Mapping, rows: Sequence[Row], scale: str) -> tuple[int | None, str] | None:
+    """(row, message) of the first failure at one scale, None if there is none."""
     channels = model.get("channels", 3)
     try:
         depth, *_ = (model.get("scales") or {}).get(scale) or [model.get("depth_multiple", 1)]
         if max(row.repeats for row in rows) * depth > MOST_REPEATS:
-            return [(None, f"a row is repeated more than {MOST_REPEATS} times")]
+            return None, f"a row is repeated more than {MOST_REPEATS} times"
         with torch.device("meta"), _bounded():
             layers, _ = parse_model(_without_downloads(model, scale), channels, verbose=False)
-            return list(_shape_errors(layers, rows, channels))
+            return _shape_error(layers, rows, channels)
     except Exception as error:  # stock modules raise anything on arguments that do not suit them
         message = _first_line(error)
         place = re.match(r"model, row (\d+) (?:`.*?`: )?", message)
-        return [(int(place[1]) if place else None, f"does not build: {message[place.end() if place else 0 :]}")]
+        return int(place[1]) if place else None, f"does not build: {message[place.end() if place else 0 :]}"
 
 
 @contextmanager
@@ -79,27 +79,24 @@ def _without_downloads(model: Mapping, scale: str) -> dict:
     return copy
 
 
-def _shape_errors(layers: nn.Sequential, rows: Sequence[Row], channels: int) -> Iterator[tuple[int, str]]:
-    """Rows that cannot read what their sources give; the walk ends at the first, whose output has no shape."""
+def _shape_error(layers: nn.Sequential, rows: Sequence[Row], channels: int) -> tuple[int, str] | None:
+    """(row, message) of the first row that cannot read what its sources give, None if there is none."""
     image, text = torch.empty(2, channels, IMAGE_SIZE, IMAGE_SIZE), torch.empty(2, *TEXT_FEATURES)
     outputs: list = []
     for layer, row in zip(list(layers)[:-1], rows, strict=False):
         sources = [outputs[source] if source >= 0 else image for source in row.sources]
         sizes = [entry.shape[-1] for entry in sources if isinstance(entry, torch.Tensor)]
         if row.module == "Concat" and len(set(sizes)) > 1:
-            strides = ", ".join(
-                f"row {source}: {IMAGE_SIZE // size}" for source, size in zip(row.sources, sizes, strict=True)
-            )
-            yield row.index, f"Concat joins feature maps of unequal strides ({strides})"
-            return
+            strides = [f"row {source}: {IMAGE_SIZE // size}" for source, size in zip(row.sources, sizes, strict=True)]
+            return row.index, f"Concat joins feature maps of unequal strides ({', '.join(strides)})"
         given = sources if isinstance(layer.f, list) else sources[0]
         try:
             with torch.no_grad():
                 # As in YOLO-World's forward pass: these two read text features beside their rows.
                 outputs.append(layer(given, text) if row.module in ("C2fAttn", "ImagePoolingAttn") else layer(given))
-        except Exception as error:  # as in `_failures`
-            yield row.index, f"{row.module} does not run: {_first_line(error)}"
-            return
+        except Exception as error:  # as in `_failure`
+            return row.index, f"{row.module} does not run: {_first_line(error)}"
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,34 +1,45 @@
 """Check a model YAML. The file may come from a stranger: nothing in it is executed."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
+from yolo_attn.checking import Finding
 from yolo_attn.checking.build import build_errors
-from yolo_attn.checking.finding import Finding
 from yolo_attn.checking.permitted import forbidden
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import document
 from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
+from yolo_attn.plugin.offered_layers import named_files, register_named_files
 
+UNTRUSTED = "is Python, which nothing runs unasked; if you trust that file, add --run-layers"
 TEXT_MODULES = ("ImagePoolingAttn",)  # they change YOLO-World's text features, which no row names as its source
 
 
-def check(text: str) -> list[Finding]:
-    """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last."""
+def check(text: str, runs_layers_beside: Path | None = None) -> list[Finding]:
+    """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last.
+
+    Args:
+        text: A model YAML.
+        runs_layers_beside: The file of the YAML, if the Python files that it names with `layers:` are trusted and may run.
+    """
     try:
         rows, model = parse(text), document.load(text)[0]
-    except ValueError as error:
+        if runs_layers_beside is not None:
+            model["yaml_file"] = str(runs_layers_beside)
+            register_named_files(model)
+        elif files := named_files(model):
+            return [Finding("error", None, f"layers: {files[0].name} {UNTRUSTED}")]
+    except (ValueError, OSError) as error:
         return [Finding("error", None, str(error))]
-    fatal = [*forbidden(model, rows), *_wrong_references(rows)]
+    wrong = [
+        Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
+        for row, entry in wrong_sources(rows)
+    ]
+    fatal = [*forbidden(model, rows), *wrong]
     findings = fatal or [*_unread_outputs(rows), *_doubtful_comments(rows)]
     findings.sort(key=lambda finding: -1 if finding.row is None else finding.row)
     # With fatal errors nothing further can be said, and nothing may be built.
     return findings if fatal else [*findings, *build_errors(model, rows)]
-
-
-def _wrong_references(rows: Sequence[Row]) -> Iterator[Finding]:
-    """Sources that are not a row before the one that reads them."""
-    for row, entry in wrong_sources(rows):
-        yield Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
 
 
 def _unread_outputs(rows: Sequence[Row]) -> Iterator[Finding]:

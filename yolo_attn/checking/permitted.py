@@ -10,13 +10,15 @@ import torchvision
 from torch import nn
 from ultralytics.nn import tasks
 
-from yolo_attn.checking.finding import Finding
+from yolo_attn.checking import Finding
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.networks import ROW_NAMES
+from yolo_attn.plugin.offered_layers import find_layer
 
 HOMES = ("ultralytics.nn.modules.", "torch.nn.", "torchvision.ops.")
+HOMES_BY_PREFIX = {"": tasks, "nn": nn, "torchvision.ops": torchvision.ops}  # as Ultralytics' parser looks names up
 LARGEST_NUMBER = 100_000  # of channels, classes, repeats; what is far above never ends building
 MOST_REPEATS = 1_000
 NO_LITERAL = (SyntaxError, ValueError, TypeError, MemoryError, RecursionError)  # what `ast.literal_eval` raises
@@ -33,7 +35,7 @@ def forbidden(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
 
 
 def _is_activation(value: object) -> bool:
-    """Whether a text is `nn.X(...)` or `torch.nn.X(...)`, X a class of layers, with literals as arguments."""
+    """Return whether a text is `nn.X(...)` or `torch.nn.X(...)`, X a class of layers, with literals as arguments."""
     try:
         call = ast.parse(value.strip(), mode="eval").body if isinstance(value, str) else None
         if not isinstance(call, ast.Call):
@@ -50,12 +52,11 @@ def _forbidden_name(name: str) -> str:
     """Why a row may not name this module; empty if it may."""
     if name in ROW_NAMES:
         return ""
-    if name.startswith("nn."):
-        module = getattr(nn, name.removeprefix("nn."), None)
-    elif name.startswith("torchvision.ops."):
-        module = getattr(torchvision.ops, name.removeprefix("torchvision.ops."), None)
-    else:
-        module = getattr(tasks, name, None)
+    home, _, last = name.rpartition(".")
+    try:
+        module = getattr(HOMES_BY_PREFIX.get(home), last, None) or find_layer(name)
+    except (ValueError, OSError) as error:  # of a package that offers a layer of this name
+        return str(error)
     if module is None:
         return f"there is no layer {name}{suggestion(name)}"
     if not _is_layer(module):
@@ -76,7 +77,7 @@ def _forbidden_size(row: Row) -> str:
 
 
 def _is_layer(value: object) -> bool:
-    """Whether a value is a class of layers. Those of ultralytics.nn.tasks are whole models, which read further files."""
+    """Return whether a value is a class of layers. Those of ultralytics.nn.tasks are whole models, which read further files."""
     if not (isinstance(value, type) and issubclass(value, nn.Module)):
         return False
     return value.__module__.startswith(HOMES) or value in LAYERS.values()

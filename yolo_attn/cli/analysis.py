@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 if TYPE_CHECKING:
@@ -36,16 +36,16 @@ def gates(
     """
     from yolo_attn.analysis import channel_gates, gate_report
 
-    classifier, batches = _opened("gates", model, data, imgsz, batch, workers, device)
+    classifier, batches, conditions = _opened("gates", model, data, imgsz, batch, workers, device)
     measured = channel_gates.measure(classifier, batches)
     out = out or model.with_name(f"{model.stem}-gates")
-    gate_report.write(out, model, data, classifier.imgsz, measured)
-    headings = ["feature map", "layers", "channels", "mean", "deviation", "lowest", "highest", "without gate"]
+    gate_report.write(out, conditions, measured)
     rows = []
     for stage in measured.stages:
         place = ["{} x {}".format(*stage.size), f"{len(stage.layers):,}", f"{stage.channels:,}"]
         numbers = [f"{value:.3f}" for value in (stage.mean, stage.deviation, stage.lowest, stage.highest)]
         rows.append([*place, *numbers, f"{stage.without_gate:,}"])
+    headings = ["feature map", "layers", "channels", "mean", "deviation", "lowest", "highest", "without gate"]
     _print(f"{model}: channel gates, {measured.images:,} images", headings, rows)
     for path, reason in measured.left_out.items():
         typer.echo(f"{path}: left out, it {reason}")
@@ -67,10 +67,10 @@ def rotation(
     """
     from yolo_attn.analysis import rotation as analysis
 
-    classifier, batches = _opened("rotation", model, data, imgsz, batch, workers, device)
+    classifier, batches, conditions = _opened("rotation", model, data, imgsz, batch, workers, device)
     measured = analysis.accuracies(classifier, batches)
     out = out or model.with_name(f"{model.stem}-rotation")
-    analysis.write(out, model, data, classifier.imgsz, measured)
+    analysis.write(out, conditions, measured)
     upright = measured[0]
     rows = []
     for accuracy in measured:
@@ -82,20 +82,21 @@ def rotation(
 
 def _opened(
     title: str, model: Path, data: Path, imgsz: int | None, batch: int, workers: int, device: str | None
-) -> tuple["TrainedClassifier", Iterable[Any]]:
-    """Open a classifier and its images, in batches behind a progress bar."""
+) -> tuple["TrainedClassifier", Iterable[Any], dict[str, Any]]:
+    """Open a classifier and its images, in batches behind a progress bar; say what is measured, for the record."""
     from ultralytics.utils import TQDM
 
     from yolo_attn.analysis.trained_classifier import TrainedClassifier, loader
 
     classifier = TrainedClassifier.load(model, imgsz, device)
-    return classifier, TQDM(loader(classifier, data, batch, workers), desc=title)
+    conditions = {"model": str(model), "data": str(data), "imgsz": classifier.imgsz}
+    return classifier, TQDM(loader(classifier, data, batch, workers), desc=title), conditions
 
 
 def _print(title: str, headings: list[str], rows: list[list[str]]) -> None:
-    table = Table(title=Text(title), title_justify="left")
-    for index, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if index else "left")
+    first, *others = headings
+    numbers = [Column(heading, justify="right") for heading in others]
+    table = Table(first, *numbers, title=Text(title), title_justify="left")
     for row in rows:
         table.add_row(*row)
     Console().print(table)

@@ -41,8 +41,7 @@ def bench(
     Example: yolo-attn bench --models yolov5n.yaml,yolov5n-ema.yaml --data aerial-demo.yaml --seeds 0,1,2 --epochs 12
     --out runs/bench imgsz=416
     """
-    arguments = key_values(training or ())
-    names, numbers = listed(models), seed_numbers(listed(seeds))
+    arguments, names, numbers = key_values(training or ()), listed(models), seed_numbers(listed(seeds))
 
     from yolo_attn.experiment.plan import Experiment
     from yolo_attn.experiment.runner import run
@@ -76,9 +75,8 @@ def key_values(words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         key, equals, value = word.partition("=")
         if not (key and equals):
-            raise ValueError(
-                f"bench: what is {word!r}? Training arguments are KEY=VALUE; several models or seeds are separated by commas"
-            )
+            rule = "Training arguments are KEY=VALUE; several models or seeds are separated by commas"
+            raise ValueError(f"bench: what is {word!r}? {rule}")
         if key in values:
             raise ValueError(f"bench: {key} is given twice, as {values[key]} and {value}; give it once")
         values[key] = smart_value(value)

@@ -11,6 +11,9 @@ import typer
 Base = Annotated[
     str, typer.Argument(help="Model YAML: a path, or a name that Ultralytics knows, such as yolov5s.yaml.")
 ]
+RunLayers = Annotated[
+    bool, typer.Option("--run-layers", help="Run the Python files that the YAML names with `layers:`; you trust them.")
+]
 Output = Annotated[Path, typer.Option("--output", "-o", help="YAML to write; it may be the input itself.")]
 
 
@@ -37,6 +40,7 @@ def insert(
             help="Put each layer behind a gain that starts at 0, so that training starts from the unchanged network.",
         ),
     ] = False,
+    run_layers: RunLayers = False,
 ) -> None:
     """Put attention layers into a model YAML. Later rows are renumbered and rewired to read the new layer.
 
@@ -46,16 +50,19 @@ def insert(
     """
     from yolo_attn.model_yaml import edit, places, rows
     from yolo_attn.model_yaml.scale import scale_of, with_default_scale
+    from yolo_attn.plugin.offered_layers import find_layer
 
     at = at or [places.DEFAULT]
     text = _read(base)
     with _error_names(base):
+        for layer in layers:
+            find_layer(layer.partition(":")[0])  # registers those that a package or YOLO_ATTN_LAYERS offers
         chosen = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
         changed = edit.insert_all(text, chosen, at)
-        scale = scale_of(Path(base).name)
-        if scale and not scale_of(output.name):
+        scale, scale_of_output = scale_of(Path(base).name), scale_of(output.name)
+        if scale and not scale_of_output:
             changed = with_default_scale(changed, scale)  # my.yaml, made of yolov5s.yaml, is s too
-        _refuse_errors(changed, output, scale_of(output.name) or scale)
+        _refuse_errors(changed, output, scale_of_output or scale, _file(base) if run_layers else None)
     _write(output, changed)
     modules = [row.module for row in rows.parse(text)]
     for role in at:
@@ -80,6 +87,7 @@ def strip(file: Base, output: Output) -> None:
 
 def check(
     files: Annotated[list[str], typer.Argument(help="Model YAMLs: paths, or names that Ultralytics knows.")],
+    run_layers: RunLayers = False,
 ) -> None:
     """Say what is wrong or doubtful in model YAMLs, a line per finding. Nothing that a file says is executed or downloaded.
 
@@ -97,19 +105,23 @@ def check(
             typer.echo(f"yolo-attn: {error}", err=True)
             exit_code = 2
             continue
-        findings = findings_of(text)
+        findings = findings_of(text, _file(file) if run_layers else None)
         if any(finding.level == "error" for finding in findings):
             exit_code = max(exit_code, 1)
         typer.echo("\n".join(f"{file}: {finding}" for finding in findings) or f"{file}: ok")
     raise typer.Exit(exit_code)
 
 
-def _read(base: str) -> str:
-    """The text of a model YAML, line ends as they are."""
+def _file(base: str) -> Path:
     from yolo_attn.plugin.files import find
 
+    return find(base)
+
+
+def _read(base: str) -> str:
+    """The text of a model YAML, line ends as they are."""
     try:
-        return find(base).read_bytes().decode("utf-8")
+        return _file(base).read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"{base}: byte {error.start} is not UTF-8; save the file as UTF-8") from error
 
@@ -125,18 +137,17 @@ def _write(output: Path, text: str) -> None:
 
 @contextmanager
 def _error_names(file: str) -> Iterator[None]:
-    """Put the file's name before the message of an error."""
     try:
         yield
     except ValueError as error:
         raise ValueError(f"{file}: {error}") from error
 
 
-def _refuse_errors(text: str, output: Path, scale: str | None) -> None:
+def _refuse_errors(text: str, output: Path, scale: str | None, runs_layers_beside: Path | None) -> None:
     """Refuse what does not work at the scale that was asked for; say what does not at another."""
     from yolo_attn.checking.check import check as findings_of
 
-    errors = [finding for finding in findings_of(text) if finding.level == "error"]
+    errors = [finding for finding in findings_of(text, runs_layers_beside) if finding.level == "error"]
     refused = [error for error in errors if not scale or not error.scales or scale in error.scales]
     if refused:
         raise ValueError(f"{output} would not work, and is not written: " + "; ".join(map(str, refused)))

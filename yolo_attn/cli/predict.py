@@ -104,7 +104,7 @@ def visdrone_predict(
     from yolo_attn.detection.visdrone_predict import predict_visdrone
 
     settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
-    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, _bar)
+    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, progress_bar)
     typer.echo(f"{out}: {outcome.written} detection files written, {outcome.kept} were there")
     if outcome.left_out:
         typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(outcome.left_out)}")
@@ -113,5 +113,5 @@ def visdrone_predict(
         raise typer.Exit(1)
 
 
-def _bar(tasks: Sequence, title: str) -> Iterable:
+def progress_bar(tasks: Sequence, title: str) -> Iterable:
     return track(tasks, escape(title), console=Console(stderr=True))

@@ -4,16 +4,14 @@ import logging
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from yolo_attn.cli.predict import visdrone_predict
+from yolo_attn.cli.predict import progress_bar, visdrone_predict
 
 if TYPE_CHECKING:
     from yolo_attn.visdrone.evaluation.result import Evaluation
@@ -45,8 +43,7 @@ def prepare(
     from yolo_attn.visdrone.splits import FOLDERS, present
 
     chosen = [name.strip() for names in splits or () for name in names.split(",")] or present(root) or list(FOLDERS)
-    bar = partial(track, console=Console(stderr=True))
-    _print_report(prepare_splits(root, chosen, bar, overwrite=overwrite, timeout=timeout))
+    _print_report(prepare_splits(root, chosen, progress_bar, overwrite=overwrite, timeout=timeout))
 
 
 app.command("predict")(visdrone_predict)

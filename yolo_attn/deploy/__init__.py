@@ -1,12 +1,11 @@
 """From a checkpoint to a machine without torch: exported files that are checked, and 8-bit files.
 
 export.py        the stock export, followed by the checks
-verify.py        an exported file against its model, on random images of several shapes
-parity.py        raw outputs of the file against torch's, and by how much they may differ
-outputs.py       columns of a head's output by their meaning: boxes, scores, keypoints
+parity.py        an exported file against its model, on random images of several shapes
+outputs.py       raw outputs by their meaning: boxes, scores, keypoints; their differences, and which are allowed
 feature_maps.py  feature maps inside an ONNX file against torch's
 boxes.py         boxes after NMS, on pictures
-runtimes.py      one function for each runtime that opens a file
+runtimes.py      a file opened by its runtime: images in, raw outputs out
 note.py          the results of an export or a quantisation, written as JSON beside the file
 quantize.py      static INT8 of a detector for onnxruntime, with its accuracy and time
 calibration.py   the training images on which the scales of INT8 are calibrated

@@ -13,34 +13,21 @@ LOWEST = 0.05  # boxes of at least this score are compared; low, so that there a
 
 @dataclass(frozen=True)
 class BoxComparison:
-    """The comparison of the boxes on one picture.
+    """The comparison of the boxes on one picture."""
 
-    Attributes:
-        image: The picture's path.
-        count: Boxes that the model finds.
-        pixels: Largest difference of a coordinate between two boxes that are the same.
-        score: Largest difference of their scores.
-        unmatched: Boxes of either side that the other does not have.
-    """
-
-    image: str
-    count: int
-    pixels: float
-    score: float
-    unmatched: int
+    image: str  # the picture's path
+    count: int  # boxes that the model finds
+    pixels: float  # largest difference of a coordinate between two boxes that are the same
+    score: float  # largest difference of their scores
+    unmatched: int  # boxes of either side that the other does not have
 
 
 def compare_boxes(
     model: YOLO, exported: YOLO, images: Sequence[str | Path], lowest: float = LOWEST, **settings: object
 ) -> tuple[BoxComparison, ...]:
-    """Compare the boxes of a model with those of its exported file.
+    """Compare the boxes of a model, from the score `lowest` on, with those of its exported file.
 
-    Args:
-        model: The checkpoint.
-        exported: The exported file.
-        images: Paths.
-        lowest: Score from which on boxes are compared.
-        settings: Of predict. `rect` False pads both to the same square, as a file of fixed size needs it.
+    Settings are those of predict. `rect` False pads both to the same square, as a file of fixed size needs it.
     """
     comparisons = []
     for image in images:

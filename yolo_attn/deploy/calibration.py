@@ -1,6 +1,6 @@
 """The training images on which the scales of INT8 are calibrated."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,20 +12,12 @@ from yolo_attn.detection.sources import read_image
 
 FEWEST = 8  # images; the extremes of fewer say little
 
-Progress = Callable[[list], Iterable]
-
 
 class ImageReader(CalibrationDataReader):
-    """Gives image after image as the detector gets them.
+    """Gives the images of `paths` as the detector gets them, at `imgsz`, height and width in pixels."""
 
-    Args:
-        paths: The images.
-        imgsz: Height and width in pixels.
-        progress: Wraps the list of images, as tqdm does.
-    """
-
-    def __init__(self, paths: list[Path], imgsz: tuple[int, int], progress: Progress):
-        self.paths, self.imgsz = iter(progress(paths)), imgsz
+    def __init__(self, paths: Iterable[Path], imgsz: tuple[int, int]):
+        self.paths, self.imgsz = iter(paths), imgsz
 
     def get_next(self) -> dict[str, np.ndarray] | None:
         """Return {name of the input: (1, 3, H, W) in 0..1}, or None after the last image."""
@@ -38,12 +30,9 @@ class ImageReader(CalibrationDataReader):
 
 
 def training_images(data: str | Path, names: dict[int, str], count: int) -> list[Path]:
-    """Choose images of a training set, evenly spread over it, and read each once.
+    """Choose `count` images, or all if there are fewer, evenly spread over the training set of a data YAML; read each once.
 
-    Args:
-        data: A data YAML.
-        names: The classes of the model, which those of the data must be.
-        count: How many images; all, if there are fewer.
+    The classes of the data must be `names`, those of the model.
 
     Raises:
         ValueError: The data cannot be used, the classes are others, or images are too few or cannot be read.

@@ -7,10 +7,11 @@ from typing import Any
 from ultralytics import RTDETR, YOLO
 from ultralytics.engine.model import Model
 
-from yolo_attn.deploy import boxes, parity
+from yolo_attn.deploy import boxes
 from yolo_attn.deploy.note import Exported
+from yolo_attn.deploy.outputs import ParityError
+from yolo_attn.deploy.parity import FLOAT, HALF, Comparison, compare_file, metadata, shapes_for
 from yolo_attn.deploy.runtimes import first_line
-from yolo_attn.deploy.verify import compare, metadata, shapes_for
 from yolo_attn.detection.sources import read_image
 
 CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
@@ -48,10 +49,10 @@ def export(
     dynamic = bool(exported_with.get("dynamic", arguments.get("dynamic", False)))
     inner_nms = bool(exported_with.get("nms"))
     half = any(options.get("half") or options.get("quantize") == 16 for options in (exported_with, arguments))
-    tolerance = parity.HALF if half else parity.FLOAT
-    comparisons: tuple[parity.Comparison, ...] = ()
+    tolerance = HALF if half else FLOAT
+    comparisons: tuple[Comparison, ...] = ()
     if verify and not inner_nms:  # NMS inside the file: there is no raw output, only boxes
-        comparisons = compare(yolo.model, file, tolerance, shapes_for(about, dynamic))
+        comparisons = compare_file(yolo.model, file, tolerance, shapes_for(about, dynamic))
     box_comparisons: tuple[boxes.BoxComparison, ...] = ()
     if verify and images:
         lowest = float(arguments.get("conf", CONF)) + boxes.SCORE if inner_nms else boxes.LOWEST
@@ -114,7 +115,7 @@ def _stock_export(yolo: Model, format: str, **arguments: object) -> Path:
 def _require_same_boxes(file: Path, comparisons: Sequence[boxes.BoxComparison]) -> None:
     differing = [picture for picture in comparisons if picture.unmatched]
     if differing:
-        raise parity.ParityError(
+        raise ParityError(
             f"{file}: after NMS {differing[0].unmatched} boxes have no partner within {boxes.PIXELS} pixel and"
             f" {boxes.SCORE} score on {differing[0].image}, where the model finds {differing[0].count}; {len(differing)} of"
             f" {len(comparisons)} images differ. Do not ship this file"

@@ -5,7 +5,8 @@ compared with its own largest value, however small that is, and the first one th
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,32 +21,15 @@ from yolo_attn.deploy.runtimes import open_onnx
 RELATIVE = 1e-4  # largest difference of a feature map, as a share of its largest value
 
 
-@dataclass(frozen=True)
-class MapDifference:
-    """One feature map.
-
-    Attributes:
-        place: "row 9 (EMA)", "row 25 (Detect), cv3.0.2 (Conv2d)".
-        relative: Largest difference, as a share of the largest value.
-    """
-
-    place: str
-    relative: float
-
-    def __str__(self) -> str:
-        by = f"by {self.relative:.1e} of its largest value, allowed are {RELATIVE:.0e}"
-        return f"{self.place} is the first whose feature map differs, {by}"
-
-
-def open_feature_maps(network: BaseModel, file: Path) -> Callable[[torch.Tensor], list[MapDifference]]:
-    """Open an ONNX file so that its feature maps can be compared with those of its model, in the order of the rows.
+def open_feature_maps(network: BaseModel, file: Path) -> Callable[[torch.Tensor], dict[str, float]]:
+    """Open an ONNX file so that its feature maps can be compared with those of its model: both float32, on the CPU.
 
     The last node of every row and branch is made an output of the graph. Passed over are rows of which the simplifier left no
     node or one of another shape, and rows that are no single feature map.
 
-    Args:
-        network: The torch model, in eval mode, float32 on the CPU.
-        file: The ONNX file, in float32.
+    Returns:
+        A function of images (B, C, H, W). It returns {place: largest difference as a share of the largest value} in the
+        order of the rows; a place is "row 9 (EMA)" or "row 25 (Detect), cv3.0.2 (Conv2d)".
     """
     modules = _compared_modules(network)
     model = onnx.load(str(file))
@@ -55,15 +39,14 @@ def open_feature_maps(network: BaseModel, file: Path) -> Callable[[torch.Tensor]
     order = [output.name for output in model.graph.output]
     run = open_onnx(model)
 
-    def compare(images: torch.Tensor) -> list[MapDifference]:
+    def compare(images: torch.Tensor) -> dict[str, float]:
         given = dict(zip(order, run(images), strict=True))
-        expected = _feature_maps(network, {path: modules[path] for path in names}, images)
-        pairs = {path: (expected[path], given[name]) for path, name in names.items() if path in expected}
-        return [
-            MapDifference(_place(network, path), _relative(*pairs[path]))
+        expected = _feature_maps({path: modules[path] for path in names}, network, images)
+        return {
+            _place(network, path): _relative(expected[path], given[names[path]])
             for path in modules
-            if path in pairs and pairs[path][0].shape == pairs[path][1].shape
-        ]
+            if path in expected and expected[path].shape == given[names[path]].shape
+        }
 
     return compare
 
@@ -99,24 +82,18 @@ def _module_path(node: str) -> str:
     return ".".join(scope for scope, inner in pairs if not inner.startswith(f"{scope}."))
 
 
-def _feature_maps(network: BaseModel, modules: dict[str, nn.Module], images: torch.Tensor) -> dict[str, np.ndarray]:
+def _feature_maps(modules: dict[str, nn.Module], network: BaseModel, images: torch.Tensor) -> dict[str, np.ndarray]:
     """{path: output} of those modules whose output is one tensor."""
     outputs: dict[str, np.ndarray] = {}
 
-    def store(path: str, output: object) -> None:
+    def store(path: str, _module: nn.Module, _input: object, output: object) -> None:
         if isinstance(output, torch.Tensor):
             outputs[path] = output.numpy().copy()  # an activation in place may change it
 
-    hooks = [
-        module.register_forward_hook(lambda _module, _input, output, path=path: store(path, output))
-        for path, module in modules.items()
-    ]
-    try:
-        with torch.no_grad():
-            network(images)
-    finally:
-        for hook in hooks:
-            hook.remove()
+    with ExitStack() as hooks, torch.no_grad():
+        for path, module in modules.items():
+            hooks.enter_context(module.register_forward_hook(partial(store, path)))
+        network(images)
     return outputs
 
 

@@ -7,7 +7,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from yolo_attn.deploy.boxes import BoxComparison
-from yolo_attn.deploy.parity import Comparison, Tolerance
+from yolo_attn.deploy.outputs import Tolerance
+from yolo_attn.deploy.parity import Comparison
 from yolo_attn.storage import atomic_write, digest
 
 PACKAGES = ("yolo-attn", "ultralytics", "torch", "onnx", "onnxruntime", "onnxslim", "openvino")
@@ -26,62 +27,38 @@ def installed_versions() -> dict[str, str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """A file for a machine without torch.
+    """A file for a machine without torch."""
 
-    Attributes:
-        file: The file, or folder.
-        format: As Ultralytics calls it.
-        names: The classes.
-        task: detect, classify, ...
-        imgsz: Height and width of its images.
-        versions: Of Python and of the packages that made and checked the file.
-    """
-
-    file: Path
-    format: str
-    names: dict[int, str]
-    task: str
-    imgsz: tuple[int, int]
-    versions: dict[str, str] = field(default_factory=installed_versions)
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the file, or of the files of the folder in order of their names."""
-        return digest(self.file)
+    file: Path  # the file, or folder
+    format: str  # as Ultralytics calls it
+    names: dict[int, str]  # the classes
+    task: str  # detect, classify, ...
+    imgsz: tuple[int, int]  # height and width of its images
+    versions: dict[str, str] = field(default_factory=installed_versions)  # of what made and checked it
 
     @property
     def note(self) -> Path:
         """The JSON file beside it."""
         return self.file.with_name(f"{self.file.name}.json")
 
-    def to_json(self) -> str:
-        """All attributes, and the SHA-256."""
-        return json.dumps({"sha256": self.sha256, **asdict(self)}, default=str, indent=2) + "\n"
-
     def write_note(self) -> None:
-        """Write the JSON file.
+        """Write all attributes, and the SHA-256 of the file or of the files of the folder, to `note`.
 
         Raises:
             OSError: It cannot be written.
         """
-        atomic_write(self.note, self.to_json())
+        content = {"sha256": digest(self.file), **asdict(self)}
+        atomic_write(self.note, json.dumps(content, default=str, indent=2) + "\n")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported(Made):
-    """An exported file, and how it was compared with torch.
+    """An exported file, and how it was compared with torch."""
 
-    Attributes:
-        dynamic: Whether it takes other heights, widths and numbers of images.
-        tolerance: By how much raw outputs may differ; None if they were not compared.
-        comparisons: Of raw outputs.
-        boxes: Of boxes after NMS.
-    """
-
-    dynamic: bool
-    tolerance: Tolerance | None
-    comparisons: tuple[Comparison, ...]
-    boxes: tuple[BoxComparison, ...]
+    dynamic: bool  # whether it takes other heights, widths and numbers of images
+    tolerance: Tolerance | None  # by how much raw outputs may differ; None if they were not compared
+    comparisons: tuple[Comparison, ...]  # of raw outputs
+    boxes: tuple[BoxComparison, ...]  # of boxes after NMS
 
     @property
     def summary(self) -> str:

@@ -10,19 +10,20 @@ import shutil
 import statistics
 import tempfile
 import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
+from onnxruntime.quantization import QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 from ultralytics import YOLO
 
-from yolo_attn.deploy.calibration import ImageReader, Progress, training_images
+from yolo_attn.deploy.calibration import ImageReader, training_images
 from yolo_attn.deploy.export import export, open_model
 from yolo_attn.deploy.note import Made
-from yolo_attn.detection.session import open_file
+from yolo_attn.detection.onnx_detector import open_file
 from yolo_attn.storage import atomic_write
 
 BRANCHES = re.compile(r"(one2one_)?cv\d")  # of the head, which are convolutions; what is not in them decodes
@@ -31,40 +32,30 @@ ROUNDS = 11  # in which the two files take turns
 
 @dataclass(frozen=True)
 class Quality:
-    """Accuracy, speed and size of a file.
+    """Accuracy, speed and size of a file."""
 
-    Attributes:
-        map50: mAP at IoU 0.5 on the data's validation set, as stock `val` finds it.
-        map50_95: Mean mAP at IoU 0.5 to 0.95.
-        milliseconds: Median time of one image on one thread.
-        megabytes: Size of the file, in 10^6 bytes.
-    """
-
-    map50: float
-    map50_95: float
-    milliseconds: float
-    megabytes: float
+    map50: float  # mAP at IoU 0.5 on the data's validation set, as stock `val` finds it
+    map50_95: float  # mean mAP at IoU 0.5 to 0.95
+    milliseconds: float  # median time of one image on one thread
+    megabytes: float  # size of the file, in 10^6 bytes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Quantized(Made):
-    """An INT8 file.
+    """An INT8 file."""
 
-    Attributes:
-        data: The data YAML.
-        images: How many images it was calibrated on.
-        int8: Its quality.
-        float32: The quality of the same model in float.
-    """
-
-    data: str
-    images: int
-    int8: Quality
-    float32: Quality
+    data: str  # the data YAML
+    images: int  # how many images it was calibrated on
+    int8: Quality  # its quality
+    float32: Quality  # the quality of the same model in float
 
 
 def quantize(
-    model: str | Path, data: str | Path, images: int = 64, imgsz: int | None = None, progress: Progress = iter
+    model: str | Path,
+    data: str | Path,
+    images: int = 64,
+    imgsz: int | None = None,
+    progress: Callable[[list], Iterable] = iter,
 ) -> Quantized:
     """Write best-int8.onnx beside best.pt, and a note beside that.
 
@@ -92,7 +83,7 @@ def quantize(
         shutil.copy(weights, folder)  # the stock export writes beside the weights
         exported = export(Path(folder, weights.name), imgsz=imgsz, verbose=False)
         draft = Path(folder, "int8.onnx")
-        _quantize(exported.file, draft, ImageReader(paths, exported.imgsz, progress))
+        _quantize(exported.file, draft, ImageReader(progress(paths), exported.imgsz))
         times = _milliseconds((exported.file, draft), exported.imgsz)
         float32, int8 = (_quality(file, str(data), imgsz, times[file]) for file in (exported.file, draft))
         target = weights.with_name(f"{weights.stem}-int8.onnx")
@@ -112,7 +103,7 @@ def quantize(
     return quantized
 
 
-def _quantize(exported: Path, target: Path, images: CalibrationDataReader) -> None:
+def _quantize(exported: Path, target: Path, images: ImageReader) -> None:
     prepared = exported.with_name("prepared.onnx")
     quant_pre_process(str(exported), str(prepared))
     logging.disable(logging.WARNING)  # the tool advises to do what was just done

@@ -1,4 +1,4 @@
-"""Exported files opened by their runtimes, one function for each: images in, all raw outputs out, on the CPU."""
+"""Exported files opened by onnxruntime, OpenVINO or Ultralytics' own backend: images in, all raw outputs out, on the CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ import torch
 from ultralytics.nn.autobackend import AutoBackend
 
 from yolo_attn.deploy.outputs import tensors
-from yolo_attn.detection.session import ONNXRUNTIME_ERRORS
+from yolo_attn.detection.onnx_detector import ONNXRUNTIME_ERRORS
 
 Run = Callable[[torch.Tensor], list[np.ndarray]]
 RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)
@@ -27,7 +27,8 @@ def opened(file: str | Path) -> Run:
         return open_onnx(file)
     if file.name.endswith("_openvino_model"):
         return open_openvino(file)
-    return open_by_ultralytics(file)
+    backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
+    return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
 def open_onnx(model: Path | onnx.ModelProto) -> Run:
@@ -59,12 +60,6 @@ def open_openvino(folder: Path) -> Run:
     (graph,) = folder.glob("*.xml")
     network = openvino.Core().compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     return lambda images: [output.astype(np.float32) for output in network(images.numpy()).values()]
-
-
-def open_by_ultralytics(file: Path) -> Run:
-    """Open a file of any other format by Ultralytics' own backend."""
-    backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
-    return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
 def first_line(error: Exception) -> str:

@@ -4,8 +4,7 @@ sources         images, videos and folders of both, as a stream of pictures
 presets         settings of a detection: DISPLAY and PROTOCOL
 detections      boxes, scores and classes of one image
 detector        base of the detectors: letterbox, batches, boxes back on the image
-onnx_detector   ONNX files in onnxruntime, without torch
-session         an ONNX file opened and checked
+onnx_detector   ONNX files, opened, checked and run in onnxruntime, without torch
 torch_detector  checkpoints, and every other format that Ultralytics opens; the only file that imports torch
 opening         opens the detector for a file
 letterbox, nms  before and after the network

@@ -13,17 +13,11 @@ VISDRONE_DECIMALS = 6  # of pixels and scores
 
 @dataclass(frozen=True, eq=False)
 class Detections:
-    """Boxes of one image, by falling score.
+    """Boxes of one image, by falling score."""
 
-    Attributes:
-        boxes: (N, 4) xyxy, float32, in pixels.
-        scores: (N,) float32.
-        classes: (N,) int64.
-    """
-
-    boxes: np.ndarray
-    scores: np.ndarray
-    classes: np.ndarray
+    boxes: np.ndarray  # (N, 4) xyxy, float32, in pixels
+    scores: np.ndarray  # (N,) float32
+    classes: np.ndarray  # (N,) int64
 
     def __len__(self) -> int:
         return len(self.boxes)

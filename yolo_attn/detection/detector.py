@@ -16,32 +16,20 @@ from yolo_attn.detection.presets import DISPLAY, DetectionSettings
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """A detector as its file describes it.
+    """A detector as its file describes it."""
 
-    Attributes:
-        names: {class: name}.
-        imgsz: Height and width of its training or export.
-        stride: Height and width of its input are multiples of this.
-        batch: Images at once, of a file of fixed size.
-        dynamic: True if any number of images, and any height and width, fit.
-    """
-
-    names: Mapping[int, str]
-    imgsz: tuple[int, int]
-    stride: int
-    batch: int
-    dynamic: bool
+    names: Mapping[int, str]  # {class: name}
+    imgsz: tuple[int, int]  # height and width of its training or export
+    stride: int  # height and width of its input are multiples of this
+    batch: int  # images at once, of a file of fixed size
+    dynamic: bool  # true if any number of images, and any height and width, fit
 
 
 class Detector(ABC):
     """Images (H, W, 3) uint8, BGR, of any sizes -> Detections of each.
 
-    Args:
-        file: The model's file, for messages.
-        info: Description of the model.
-        settings: See DetectionSettings; all but `imgsz` may be replaced between calls. None is DISPLAY.
-        at_once: Calls that run at the same time, when many pictures are waiting.
-        batch: Images in one run of the network; a file of fixed size has its own number.
+    Arguments are those of `open_detector`, and the description of the model; the file is for messages. All settings but `imgsz`
+    may be replaced between calls.
 
     Raises:
         ValueError: A setting does not fit the model.

@@ -10,19 +10,12 @@ GREY = (114, 114, 114)
 
 @dataclass(frozen=True)
 class Letterbox:
-    """Place of an image in the padded image.
+    """Place of an image in the padded image."""
 
-    Attributes:
-        size: (H, W) of the image.
-        scaled: (H, W) to which it is scaled.
-        shape: (H, W) of the padded image.
-        corner: Rows above and columns left of the image.
-    """
-
-    size: tuple[int, int]
-    scaled: tuple[int, int]
-    shape: tuple[int, int]
-    corner: tuple[int, int]
+    size: tuple[int, int]  # (H, W) of the image
+    scaled: tuple[int, int]  # (H, W) to which it is scaled
+    shape: tuple[int, int]  # (H, W) of the padded image
+    corner: tuple[int, int]  # rows above and columns left of the image
 
     def apply(self, image: np.ndarray) -> np.ndarray:
         """(H, W, 3) of `size` -> (H, W, 3) of `shape`."""
@@ -41,12 +34,9 @@ class Letterbox:
 
 
 def letterbox(size: tuple[int, int], target: tuple[int, int], stride: int | None) -> Letterbox:
-    """Place an image in the middle of `target`, as large as fits.
+    """Place an image of `size` (H, W) in the middle of `target` (H, W), as large as fits.
 
-    Args:
-        size: (H, W) of the image.
-        target: (H, W) of the detector.
-        stride: Pad no more than to a multiple of it; None pads to `target`.
+    With a stride it is padded no more than to a multiple of it, else to `target`.
     """
     gain = min(target[0] / size[0], target[1] / size[1])
     height, width = (max(round(side * gain), 1) for side in size)

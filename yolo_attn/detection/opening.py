@@ -22,7 +22,7 @@ def open_detector(
         file: A checkpoint, or an exported file or folder.
         settings: None is DISPLAY.
         at_once: Calls that run at the same time; None is one for each core, or up to 4 in torch.
-        batch: Images in one run of the network; None is 1, or 8 in torch.
+        batch: Images in one run of the network, None is 1, or 8 in torch; a file of fixed size has its own number.
         device: As Ultralytics calls it. None is the CPU for ONNX files; in torch it is the first GPU, or the CPU where there
             is none. An ONNX file on another device than the CPU runs in Ultralytics, too.
 

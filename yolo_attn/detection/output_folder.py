@@ -17,8 +17,7 @@ MAX_NAMED = 5  # clashes in one message
 class OutputFolder:
     """A folder with a journal of what is written into it: a line with the name and the SHA-256 of every file.
 
-    Args:
-        path: The folder; it appears with the first file.
+    The folder appears with the first file.
 
     Raises:
         FileExistsError: It is a file, or its journal is damaged or from another program.

@@ -16,34 +16,21 @@ from yolo_attn.detection.stream import detect_stream
 
 @dataclass(frozen=True)
 class Outputs:
-    """Files to write. Without a folder, JSON goes to standard output.
+    """Files to write. Without a folder, JSON goes to standard output."""
 
-    Attributes:
-        folder: Folder of the files.
-        drawn: Pictures and videos with boxes, under their own names.
-        json: One file for all.
-        visdrone: A detection file for each picture.
-    """
-
-    folder: Path | None = None
-    drawn: bool = False
-    json: bool = False
-    visdrone: bool = False
+    folder: Path | None = None  # folder of the files
+    drawn: bool = False  # pictures and videos with boxes, under their own names
+    json: bool = False  # one file for all
+    visdrone: bool = False  # a detection file for each picture
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Outcome of a run.
+    """Outcome of a run."""
 
-    Attributes:
-        pictures: Pictures with results.
-        boxes: {class name: boxes found}.
-        unreadable: A line for each file that cannot be read.
-    """
-
-    pictures: int
-    boxes: dict[str, int]
-    unreadable: tuple[str, ...]
+    pictures: int  # pictures with results
+    boxes: dict[str, int]  # {class name: boxes found}
+    unreadable: tuple[str, ...]  # a line for each file that cannot be read
 
 
 def predict(
@@ -51,11 +38,7 @@ def predict(
 ) -> Predicted:
     """Run a detector over an image, a video, or a folder of them. Memory does not grow with their number.
 
-    Args:
-        detector: As `open_detector` gives it.
-        source: A path.
-        outputs: Files to write.
-        report: Called with a line for each picture, and for each file that cannot be read.
+    `report` is called with a line for each picture, and for each file that cannot be read.
 
     Raises:
         FileNotFoundError: There is nothing at `source`.

@@ -13,24 +13,17 @@ MIN_SIZE = 32  # one cell of the coarsest feature map
 class DetectionSettings:
     """Settings of a detection; the defaults are those of Ultralytics' predict.
 
-    Attributes:
-        imgsz: Pixels of the sides, or (height, width), rounded up to the model's stride. None is the size of the training
-            or the export.
-        conf: Scores above it count, 0 to 1.
-        iou: A box is dropped if its IoU with a better one of its class is above this, 0 to 1; unused in models without NMS.
-        max_det: Most boxes of a picture.
-        multi_label: A box may have several classes, as Ultralytics' `val` scores it; else the best one.
-        apply_exif: Rotate a picture as its EXIF note says; else take the pixels as they are stored.
-        classes: Look for these classes only; None is all.
+    `imgsz` is the pixels of the sides, or (height, width), rounded up to the model's stride; None is the size of the training
+    or the export. A box is dropped if its IoU with a better one of its class is above `iou`, which models without NMS ignore.
     """
 
     imgsz: int | tuple[int, int] | None = None
-    conf: float = 0.25
-    iou: float = 0.7
-    max_det: int = 300
-    multi_label: bool = False
-    apply_exif: bool = True
-    classes: tuple[int, ...] | None = None
+    conf: float = 0.25  # scores above it count, 0 to 1
+    iou: float = 0.7  # 0 to 1
+    max_det: int = 300  # most boxes of a picture
+    multi_label: bool = False  # a box may have several classes, as Ultralytics' `val` scores it; else the best one
+    apply_exif: bool = True  # rotate a picture as its EXIF note says; else take the pixels as they are stored
+    classes: tuple[int, ...] | None = None  # look for these only; None is all
 
     def __post_init__(self) -> None:
         if not (0 <= self.conf <= 1 and 0 <= self.iou <= 1 and self.max_det >= 1):

@@ -19,19 +19,12 @@ class UnreadableError(ValueError):
 
 @dataclass(frozen=True)
 class Picture:
-    """One image, or one frame of a video.
+    """One image, or one frame of a video."""
 
-    Attributes:
-        path: The file.
-        read: Returns (H, W, 3) uint8, BGR; raises UnreadableError.
-        frame: Number of the frame from 1; 0 for an image.
-        rate: Frames per second of the video; 0 for an image.
-    """
-
-    path: Path
-    read: Callable[[], np.ndarray]
-    frame: int = 0
-    rate: float = 0.0
+    path: Path  # the file
+    read: Callable[[], np.ndarray]  # returns (H, W, 3) uint8, BGR; raises UnreadableError
+    frame: int = 0  # number of the frame from 1; 0 for an image
+    rate: float = 0.0  # frames per second of the video; 0 for an image
 
     def __str__(self) -> str:
         return f"{self.path}, frame {self.frame}" if self.frame else str(self.path)
@@ -43,11 +36,9 @@ def is_video(path: Path) -> bool:
 
 
 def files(source: str | Path, suffixes: Collection[str] = IMAGES | VIDEOS) -> list[Path]:
-    """Return the images, then the videos, of a folder by name; or the file itself.
+    """Return the images, then the videos, of a folder by name, without those in folders of it; or the file itself.
 
-    Args:
-        source: An image, a video, or a folder of them; folders in it are not entered.
-        suffixes: Suffixes of the files to take, in lower case.
+    `suffixes` are those of the files to take, in lower case.
 
     Raises:
         FileNotFoundError: It is not there, or the folder holds nothing of the kind.
@@ -78,11 +69,7 @@ def pictures(paths: Sequence[Path], apply_exif: bool = True) -> Iterator[Picture
 
 
 def read_image(path: Path, apply_exif: bool = True) -> np.ndarray:
-    """Return the image in a file, (H, W, 3) uint8, BGR.
-
-    Args:
-        path: The file.
-        apply_exif: Rotate the image as its EXIF note says.
+    """Return the image in a file, (H, W, 3) uint8, BGR, if asked for rotated as its EXIF note says.
 
     Raises:
         UnreadableError: There is no image in the file.

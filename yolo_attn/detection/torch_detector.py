@@ -26,16 +26,8 @@ DEFAULT_SIZE = 640  # of a checkpoint that does not say at which size it was tra
 class TorchDetector(Detector):
     """A detection model in torch, with Ultralytics' own backend and NMS.
 
-    Args:
-        file: A checkpoint, or an exported file or folder.
-        settings: None is DISPLAY.
-        at_once: Calls that run at the same time; the network takes one after the other, the rest of the work overlaps.
-        batch: Images in one run of the network; a file of fixed size has its own number.
-        device: As Ultralytics calls it; None is the first GPU, or the CPU where there is none.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: Ultralytics cannot open it, it is no detector, or a setting does not fit it.
+    Arguments and errors are those of `open_detector`. Of calls that run at once the network takes one after the other, and the
+    rest of their work overlaps.
     """
 
     def __init__(

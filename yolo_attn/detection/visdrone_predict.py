@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -19,19 +20,12 @@ SETTINGS_FILE = "settings.json"
 
 @dataclass(frozen=True)
 class VisdronePredictions:
-    """Outcome of a run.
+    """Outcome of a run."""
 
-    Attributes:
-        written: Detection files it made.
-        kept: Detection files that an earlier run had made.
-        unreadable: A line for each image that cannot be read, and has no file.
-        left_out: Classes of the model that VisDrone does not have.
-    """
-
-    written: int
-    kept: int
-    unreadable: tuple[str, ...]
-    left_out: tuple[str, ...]
+    written: int  # detection files it made
+    kept: int  # detection files that an earlier run had made
+    unreadable: tuple[str, ...]  # a line for each image that cannot be read, and has no file
+    left_out: tuple[str, ...]  # classes of the model that VisDrone does not have
 
 
 def predict_visdrone(
@@ -109,21 +103,17 @@ def _matching_note(out: Path, requested: Mapping) -> Mapping:
     for path in present:
         if path.is_dir():
             raise FileExistsError(f"{path}: is a folder where a detection file belongs; name another folder with --out")
-    made = ""
+    note: Mapping = {}
+    made = f"of unknown origin, as there is no {SETTINGS_FILE}"
     if file.exists():
-        try:
+        with suppress(ValueError):  # damaged
             note = json.loads(file.read_bytes())
-        except ValueError:
-            note = None
         if not (isinstance(note, dict) and requested.keys() | {"left_out"} <= note.keys()):
             raise FileExistsError(
                 f"{file}: damaged, or no note of yolo-attn visdrone predict; name another folder, or remove this one"
             )
-        differing = [key for key in requested if note[key] != requested[key]]
-        if differing:
-            made = "made with " + "; ".join(f"{key} {note[key]!r}, now {requested[key]!r}" for key in differing)
-    else:
-        note, made = {}, f"of unknown origin, as there is no {SETTINGS_FILE}"
+        differing = [f"{key} {note[key]!r}, now {value!r}" for key, value in requested.items() if note[key] != value]
+        made = f"made with {'; '.join(differing)}" if differing else ""
     if present and made:
         raise FileExistsError(f"{out}: holds detection files {made}; name another folder, or remove this one")
     return note

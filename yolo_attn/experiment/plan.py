@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from yolo_attn.model_yaml.control import control, has_attention
-from yolo_attn.plugin.files import find
+from yolo_attn.plugin.files import find, find_data
 
 # Arguments of a training that the experiment decides.
 RESERVED = frozenset(
@@ -19,25 +19,15 @@ RESERVED = frozenset(
 
 @dataclass(frozen=True)
 class Experiment:
-    """Models to compare.
+    """Models to compare."""
 
-    Attributes:
-        models: Model YAMLs, paths or names as Ultralytics knows them; the others are compared with the first.
-        data: The data YAML.
-        seeds: Seeds, 0 or above; each model is trained with each.
-        epochs: Epochs of each training.
-        out: Folder for the results.
-        training: Further arguments of Ultralytics' training, by name.
-        with_control: Add to each model with attention the one with a plain convolution of as many parameters; see `control`.
-    """
-
-    models: Sequence[str]
-    data: str
-    seeds: Sequence[int]
+    models: Sequence[str]  # YAMLs, paths or names as Ultralytics knows them; the others are compared with the first
+    data: str  # the data YAML
+    seeds: Sequence[int]  # 0 or above; each model is trained with each
     epochs: int
-    out: Path
-    training: Mapping[str, Any]
-    with_control: bool = False
+    out: Path  # folder for the results
+    training: Mapping[str, Any]  # further arguments of Ultralytics' training
+    with_control: bool = False  # add the `control` of each model with attention: convolutions of as many parameters
 
     @property
     def command(self) -> str:
@@ -50,17 +40,11 @@ class Experiment:
 
 @dataclass(frozen=True)
 class Plan:
-    """The files of an experiment, checked.
+    """The files of an experiment, checked."""
 
-    Attributes:
-        texts: {name: text} of the model YAMLs, each control behind its model.
-        data: Path of the data YAML.
-        checkpoint: The file of `pretrained=`; None where no weights are carried.
-    """
-
-    texts: Mapping[str, str]
+    texts: Mapping[str, str]  # {name: text} of the model YAMLs, each control behind its model
     data: Path
-    checkpoint: Path | None
+    checkpoint: Path | None  # of `pretrained=`; None where no weights are carried
 
 
 def check(experiment: Experiment) -> Plan:
@@ -77,7 +61,8 @@ def check(experiment: Experiment) -> Plan:
         seeds = ", ".join(map(str, experiment.seeds)) or "missing"
         raise ValueError(f"bench: seeds are {seeds}; give each once, 0 or above")
     _check_training(experiment)
-    texts, data = _model_texts(experiment), _data_file(experiment.data)
+    texts, data = _model_texts(experiment), find_data(experiment.data).resolve()
+    _check_data(data)
     return Plan(texts=texts, data=data, checkpoint=_checkpoint(experiment.training.get("pretrained")))
 
 
@@ -108,22 +93,12 @@ def _model_text(model: str) -> str:
     return text
 
 
-def _data_file(data: str) -> Path:
-    from ultralytics.utils.checks import check_file  # now: the plug-in, which finds the files of data/, has wrapped it
-
-    if Path(data).suffix not in {".yaml", ".yml"}:
-        raise ValueError(f"bench: {data} is no data YAML")
-    try:
-        file = Path(check_file(data)).resolve()
-    except FileNotFoundError as error:
-        message = f"bench: {data}: no such data YAML here, nor among those that Ultralytics and yolo_attn bring"
-        raise FileNotFoundError(message) from error
+def _check_data(file: Path) -> None:
     _, content = _read_yaml(file)
     if "backbone" in content:
         raise ValueError(f"bench: {file} is a model YAML; --data takes the YAML of a data set")
     if missing := {"train", "val"} - content.keys():
         raise ValueError(f"bench: {file} is no data YAML: it has no {' and no '.join(sorted(missing))}")
-    return file
 
 
 def _read_yaml(file: Path) -> tuple[str, dict[str, Any]]:

@@ -58,37 +58,21 @@ class CarriedWeights(Record):
 
 @dataclass(frozen=True)
 class FinishedRun(Record):
-    """A run that was trained and measured.
-
-    Attributes:
-        model: Name of the model.
-        seed: Seed of the training.
-        imgsz: Pixels of the longer side of an image.
-        batch: Images in a batch; Ultralytics lowers it by itself where GPU memory does not suffice.
-        parameters: Parameters of the network before fusing.
-        gflops: 10^9 operations for one image.
-        latency_ms: Milliseconds of a forward pass of the fused network.
-        scores: {score: percent} over all classes.
-        per_class: {score: {class: percent}}.
-        curve: {"epoch": epochs, score: percent at each}, validated during training.
-        resumed_after: The epochs after which the training was cut and resumed.
-        environment: Where it was measured.
-        carried: Weights that came from a checkpoint; None without one.
-    """
+    """A run that was trained and measured."""
 
     model: str
     seed: int
-    imgsz: int
-    batch: int
-    parameters: int
-    gflops: float
-    latency_ms: float
-    scores: Mapping[str, Score]
-    per_class: Mapping[str, Mapping[str, Score]]
-    curve: Mapping[str, list[float]]
-    resumed_after: list[int]
+    imgsz: int  # pixels of the longer side of an image
+    batch: int  # images in a batch; Ultralytics lowers it by itself where GPU memory does not suffice
+    parameters: int  # of the network before fusing
+    gflops: float  # 10^9 operations for one image
+    latency_ms: float  # of a forward pass of the fused network
+    scores: Mapping[str, Score]  # over all classes
+    per_class: Mapping[str, Mapping[str, Score]]  # {score: {class: percent}}
+    curve: Mapping[str, list[float]]  # {"epoch": epochs, score: percent at each}, validated during training
+    resumed_after: list[int]  # the epochs after which the training was cut and resumed
     environment: Environment
-    carried: CarriedWeights | None = None
+    carried: CarriedWeights | None = None  # None without a checkpoint
     status: str = field(default="finished", init=False)
 
     @classmethod
@@ -112,19 +96,12 @@ class FailedRun(Record):
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of an experiment.
+    """The result of an experiment."""
 
-    Attributes:
-        models: Names in the order of the tables; the first is the baseline.
-        runs: Finished runs of the models and seeds of this experiment.
-        failed: Runs that failed this time.
-        table: Text of table.md.
-    """
-
-    models: tuple[str, ...]
-    runs: tuple[FinishedRun, ...]
-    failed: tuple[FailedRun, ...]
-    table: str = ""
+    models: tuple[str, ...]  # in the order of the tables; the first is the baseline
+    runs: tuple[FinishedRun, ...]  # of the models and seeds of this experiment
+    failed: tuple[FailedRun, ...]  # this time
+    table: str = ""  # the text of table.md
 
 
 def run_from_json(text: str) -> FinishedRun | FailedRun:

@@ -53,8 +53,7 @@ def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
 
 
 def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> Outcome:
-    file = experiment.out / JOURNAL
-    entries = journal.read(file)
+    entries = journal.read(experiment.out / JOURNAL)
     for sentence in entries.damaged:
         log(sentence)
     finished = {(run.model, run.seed): run for run in entries.runs if isinstance(run, FinishedRun)}
@@ -76,7 +75,7 @@ def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> 
         log(f"{title}: {folder / launch.LOG}")
         start = time.monotonic()
         run = launch.work(folder, _task(experiment, plan, name, seed))
-        journal.append(file, run)
+        journal.append(experiment.out / JOURNAL, run)
         if isinstance(run, FinishedRun):
             finished[name, seed] = run
             scores = ", ".join(f"{key} {value:.2f}" for key, value in run.scores.items() if value is not None)

@@ -23,15 +23,12 @@ from yolo_attn.visdrone.sizes import read_sizes
 
 @dataclass(frozen=True)
 class Scores:
-    """Numbers in percent; None where there is nothing to average.
+    """Numbers in percent; None where there is nothing to average."""
 
-    Attributes:
-        overall: `mAP50` and `mAP50-95` as Ultralytics computes them; `AP` and `AP50` of VisDrone where the data set has its annotations.
-        per_class: The same by class, of `mAP50-95` and `AP`.
-    """
-
-    overall: dict[str, Score]
-    per_class: dict[str, dict[str, Score]]
+    overall: dict[
+        str, Score
+    ]  # `mAP50` and `mAP50-95` of Ultralytics; `AP` and `AP50` of VisDrone where it is annotated
+    per_class: dict[str, dict[str, Score]]  # of `mAP50-95` and `AP`
 
 
 def official_images(data: Mapping[str, Any]) -> Path | None:

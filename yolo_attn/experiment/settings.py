@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from yolo_attn.experiment.plan import Experiment, Plan
-from yolo_attn.storage import atomic_write
+from yolo_attn.storage import atomic_write, digest
 
 NAME = "settings.json"
 RESULTS = ("runs/*/record.json", "runs/*/trained", "runs/*/state.pt", "runs/*/weights/*.pt")
@@ -23,7 +23,7 @@ def require_same(experiment: Experiment, plan: Plan) -> None:
     """
     out, file = experiment.out, experiment.out / NAME
     settings = _settings(experiment, plan)
-    models = {name: _digest(text.encode()) for name, text in plan.texts.items()}
+    models = {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in plan.texts.items()}
     if file.is_file() and any(any(out.glob(pattern)) for pattern in RESULTS):
         earlier_settings, earlier_models = _read(file)
         differences = [
@@ -31,13 +31,11 @@ def require_same(experiment: Experiment, plan: Plan) -> None:
             for key in {**earlier_settings, **settings}
             if earlier_settings.get(key) != settings.get(key)
         ]
-        for name, digest in models.items():
-            if earlier_models.get(name, digest) != digest:
-                differences.append(f"the file of {name} was another")
+        changed = [name for name in models if earlier_models.get(name, models[name]) != models[name]]
+        differences += [f"the file of {name} was another" for name in changed]
         if differences:
-            raise FileExistsError(
-                f"{out}: holds runs of other settings: {'; '.join(differences)}. Name another folder, or remove this one"
-            )
+            problem = f"holds runs of other settings: {'; '.join(differences)}"
+            raise FileExistsError(f"{out}: {problem}. Name another folder, or remove this one")
         models = {**earlier_models, **models}
     atomic_write(file, json.dumps({"settings": settings, "models": models}, indent=2) + "\n")
 
@@ -47,9 +45,9 @@ def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     import torch
     import ultralytics
 
-    contents = {"content of the data YAML": _digest(plan.data.read_bytes())}
+    contents = {"content of the data YAML": digest(plan.data)[:12]}
     if plan.checkpoint:
-        contents["content of the checkpoint"] = _digest(plan.checkpoint.read_bytes())
+        contents["content of the checkpoint"] = digest(plan.checkpoint)[:12]
     settings = {"data": str(plan.data), **contents, "epochs": experiment.epochs, **experiment.training}
     versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
     return json.loads(json.dumps({**settings, **versions}))  # tuples are lists in the file
@@ -58,16 +56,7 @@ def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
 def _read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or not all(
-            isinstance(content.get(key), dict) for key in ("settings", "models")
-        ):
-            raise ValueError("has no settings and models")
-    except ValueError as error:
-        raise ValueError(
-            f"{file}: is damaged ({error}), so the settings of the runs beside it are unknown; name another folder"
-        ) from error
-    return content["settings"], content["models"]
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
+        return dict(content["settings"]), dict(content["models"])
+    except (KeyError, TypeError, ValueError) as error:
+        unknown = "so the settings of the runs beside it are unknown; name another folder"
+        raise ValueError(f"{file}: is damaged ({error!r}), {unknown}") from error

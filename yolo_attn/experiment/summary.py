@@ -55,35 +55,25 @@ def difference(values: Mapping[int, float], baseline: Mapping[int, float]) -> Di
 
 @dataclass(frozen=True)
 class Summary:
-    """One model over its seeds.
-
-    Attributes:
-        model: Name of the model.
-        parameters, gflops: Size of the network; None if no run is finished.
-        latency: Milliseconds; the deviation is over the runs.
-        scores: {key of SCORES: percent}, as far as the data set has them.
-        differences: {key of SCORES: percentage points to the baseline}; empty for the baseline itself.
-        seeds: Seeds of the finished runs.
-    """
+    """One model over its seeds."""
 
     model: str
-    parameters: int | None
+    parameters: int | None  # None, as the next two, if no run is finished
     gflops: float | None
-    latency: Mean | None
-    scores: dict[str, Mean | None]
-    differences: dict[str, Difference | None]
-    seeds: tuple[int, ...]
+    latency: Mean | None  # milliseconds; the deviation is over the runs
+    scores: dict[str, Mean | None]  # {key of SCORES: percent}, as far as the data set has them
+    differences: dict[str, Difference | None]  # percentage points to the baseline; empty for the baseline itself
+    seeds: tuple[int, ...]  # of the finished runs
 
 
 def summarise(models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Summary]:
     """Finished runs -> a summary for each model, the first being the baseline."""
     keys = [key for key in SCORES if any(run.scores.get(key) is not None for run in runs)]
     values = {name: {key: _by_seed(runs, name, key) for key in keys} for name in models}
-    baseline = values[models[0]]
     summaries = []
     for name in models:
         own = [run for run in runs if run.model == name]
-        differences = {key: difference(values[name][key], baseline[key]) for key in keys}
+        others = () if name == models[0] else keys
         summaries.append(
             Summary(
                 model=name,
@@ -91,7 +81,7 @@ def summarise(models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Summar
                 gflops=own[0].gflops if own else None,
                 latency=mean([run.latency_ms for run in own]),
                 scores={key: mean([*values[name][key].values()]) for key in keys},
-                differences={} if name == models[0] else differences,
+                differences={key: difference(values[name][key], values[models[0]][key]) for key in others},
                 seeds=tuple(run.seed for run in own),
             )
         )

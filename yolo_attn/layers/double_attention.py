@@ -1,7 +1,7 @@
 """Double attention block (A2-Nets). Chen et al., NeurIPS 2018, https://arxiv.org/abs/1810.11579
 
-First softmaxes over all pixels gather a few global descriptors, each a weighted sum of the pixels' features; then a softmax
-over the descriptors hands every pixel its own mixture of them, which is added to the pixel. The cost grows with H * W, not with its
+Softmaxes over all pixels gather global descriptors, each a weighted sum of the pixels' features. Then a softmax over the
+descriptors hands every pixel its own mixture of them, which is added to the pixel. The cost grows with H * W, not with its
 square as in a non-local block.
 """
 
@@ -30,9 +30,8 @@ class DoubleAttention(nn.Module):
         check_positive(self, channels=channels)
         width = bottleneck_width(self, channels, reduction, advice=", usually 2")
         self.feature = nn.Conv2d(channels, width, 1)
-        self.gather = nn.Conv2d(
-            channels, width, 1
-        )  # its bias adds one number to all scores of a softmax, which cancels it
+        # The bias adds one number to all scores of a softmax, which cancels it.
+        self.gather = nn.Conv2d(channels, width, 1)
         self.distribute = nn.Conv2d(channels, width, 1)
         self.expand = nn.Conv2d(width, channels, 1)
         for parameter in self.expand.parameters():

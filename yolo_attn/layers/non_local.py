@@ -5,7 +5,7 @@ the paper's embedded Gaussian.
 
 The scores of a feature map are (H * W) x (H * W). At P5 of an image of 640 pixels that is 400 x 400; at P3 it is 6,400 x 6,400, 164 MB
 for each image in float32, and 16 times that for an image of 1280 pixels. torch's fused attention computes them in parts and does not hold
-them, but the time stays; an ONNX file holds them. Place the block at P5 or P4.
+them, but the time stays; an ONNX file holds them. Place the block at P5 or P4. The paper's max-pool of keys and values is left out.
 """
 
 import torch
@@ -40,9 +40,8 @@ class NonLocal(nn.Module):
         width = bottleneck_width(self, channels, reduction, advice=", usually 2")
         self.scale = width**-0.5 if authors_code else 1.0
         self.query = nn.Linear(channels, width)
-        self.key = nn.Linear(
-            channels, width
-        )  # its bias adds one number to all scores of a pixel, which the softmax cancels
+        # The bias adds one number to all scores of a pixel, which the softmax cancels.
+        self.key = nn.Linear(channels, width)
         self.value = nn.Linear(channels, width)
         self.expand = nn.Conv2d(width, channels, 1, bias=not batch_norm)
         self.norm = nn.BatchNorm2d(channels) if batch_norm else nn.Identity()

@@ -109,6 +109,10 @@ class ResNet(resnet.ResNet):
             raise ValueError(
                 f"ResNet: {layer.__name__} reads several feature maps, which only the place first gives; found {place}"
             )
+        if from_stage > max(PLACES[place][0]):
+            raise ValueError(
+                f"ResNet: the place {place} ends at stage {max(PLACES[place][0])}, found from_stage {from_stage}; write a smaller one"
+            )
         if place == "conv" and "stride" not in inspect.signature(layer).parameters:
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
         block: Any

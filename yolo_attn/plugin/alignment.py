@@ -28,7 +28,6 @@ def has_rows(model: object) -> bool:
 
 
 def is_attention(row: Model) -> bool:
-    """Return whether a row is an attention layer, of this package or registered."""
     return _row_type(row)[0] in LAYERS.values()
 
 
@@ -43,7 +42,6 @@ def same_rows(source: Model, target: Model) -> bool:
 
 
 def _row_type(row: Model) -> tuple[type, ...]:
-    """Return the class of a row's module, as often as the row repeats it."""
     return tuple(map(type, row)) if type(row) is nn.Sequential and len(row) else (type(row),)
 
 
@@ -63,13 +61,18 @@ def align(source: Model, target: Model) -> list[tuple[int, int]]:
             pairs += zip(source_rows[a : a + size], target_rows[b : b + size], strict=True)
         # The head is the last row, whatever its shapes are.
         pairs = [pair for pair in pairs if pair[0] != source_rows[-1] and pair[1] != target_rows[-1]]
-        if _same_task(source.model[-1], target.model[-1]):
+        source_head, head = source.model[-1], target.model[-1]
+        if isinstance(source_head, type(head)) or isinstance(head, type(source_head)):  # of one task
             pairs.append((source_rows[-1], target_rows[-1]))
     return sorted(pairs + _attention_pairs(source, target, dict(pairs)))
 
 
 def _stock_rows(model: Model) -> list[int]:
     return [index for index, row in enumerate(model.model) if not is_attention(row)]
+
+
+def _attention_rows(model: Model) -> list[int]:
+    return [index for index, row in enumerate(model.model) if is_attention(row)]
 
 
 def _sources(model: Model, index: int) -> list[int]:
@@ -88,7 +91,6 @@ def _direct_sources(row: Model, index: int) -> list[int]:
 
 
 def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[int]]]:
-    """Return the type and the sources of each row, the sources counted among these rows only."""
     position = {row: number for number, row in enumerate(rows)} | {IMAGE: IMAGE}
     return [(_row_type(model.model[row]), [position[source] for source in _sources(model, row)]) for row in rows]
 
@@ -96,26 +98,20 @@ def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[
 def _roles(model: Model, rows: list[int]) -> list[tuple]:
     """Return what a row shares with its counterpart: type, shapes of the weights, stride."""
     strides = _strides(model)
-    shapes = [tuple(tuple(value.shape) for value in model.model[row].state_dict().values()) for row in rows]
-    return [(_row_type(model.model[row]), shape, strides[row]) for row, shape in zip(rows, shapes, strict=True)]
-
-
-def _same_task(source: Model, target: Model) -> bool:
-    return isinstance(source, type(target)) or isinstance(target, type(source))
+    shapes = [tuple(value.shape for value in row.state_dict().values()) for row in model.model]
+    return [(_row_type(model.model[row]), shapes[row], strides[row]) for row in rows]
 
 
 def _attention_pairs(source: Model, target: Model, pairs: dict[int, int]) -> list[tuple[int, int]]:
     """Return the pairs of attention layers of one class whose sources are paired, in the order of the rows."""
     counterpart = pairs | {IMAGE: IMAGE}
-    free = [index for index, row in enumerate(target.model) if is_attention(row)]
+    free = {row: (_row_type(target.model[row]), _sources(target, row)) for row in _attention_rows(target)}
     attention_pairs = []
-    for index, row in enumerate(source.model):
-        expected = _row_type(row), [counterpart.get(entry) for entry in _sources(source, index)]
-        for candidate in free if is_attention(row) else ():
-            if (_row_type(target.model[candidate]), _sources(target, candidate)) == expected:
-                attention_pairs.append((index, candidate))
-                free.remove(candidate)
-                break
+    for row in _attention_rows(source):
+        expected = _row_type(source.model[row]), [counterpart.get(entry) for entry in _sources(source, row)]
+        if match := [candidate for candidate, role in free.items() if role == expected]:
+            attention_pairs.append((row, match[0]))
+            del free[match[0]]
     return attention_pairs
 
 

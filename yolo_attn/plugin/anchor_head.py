@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from ultralytics.utils import LOGGER, callbacks
+from ultralytics.utils import LOGGER
 
 from yolo_attn.networks.anchors import best_possible_recall, fitted
 
@@ -62,10 +62,3 @@ def box_sizes(labels: list[dict], imgsz: int) -> np.ndarray:
     """Labels of an Ultralytics data set -> (N, 2) width and height of every box in pixels, images scaled to `imgsz`."""
     sides = [entry["bboxes"][:, 2:4] * np.array(entry["shape"][::-1]) * imgsz / max(entry["shape"]) for entry in labels]
     return np.concatenate([np.empty((0, 2)), *sides])
-
-
-def watch_trainings() -> None:
-    """Have every trainer look at the anchors. Nothing happens for models with another head."""
-    registered = callbacks.default_callbacks["on_pretrain_routine_end"]
-    if check_anchors not in registered:
-        registered.append(check_anchors)

@@ -28,16 +28,13 @@ def hyperparameters(layer: type[nn.Module]) -> list[Parameter]:
     positional = [parameter for parameter in parameters if parameter.kind in BY_POSITION]
     open_ended = [parameter for parameter in parameters if parameter.kind is Parameter.VAR_POSITIONAL]
     if not positional and not open_ended:
-        raise ValueError(
-            f"{layer.__name__}: its constructor takes no channels; begin it with `def __init__(self, channels, ...)`, "
-            "they come from the row's source"
-        )
+        rule = "begin it with `def __init__(self, channels, ...)`, they come from the row's source"
+        raise ValueError(f"{layer.__name__}: its constructor takes no channels; {rule}")
     for parameter in parameters:
         if parameter.kind is Parameter.KEYWORD_ONLY and parameter.default is Parameter.empty:
-            raise ValueError(
-                f"{layer.__name__}: a row gives arguments by position, which {parameter.name} does not take; "
-                f"give {parameter.name} a default or move it before the `*`"
-            )
+            problem = f"a row gives arguments by position, which {parameter.name} does not take"
+            rule = f"give {parameter.name} a default or move it before the `*`"
+            raise ValueError(f"{layer.__name__}: {problem}; {rule}")
     return positional[1:] + open_ended
 
 

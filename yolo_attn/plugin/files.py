@@ -1,11 +1,11 @@
-"""Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/ and data/ as well."""
+"""Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/, cfg/recipes/ and data/ as well."""
 
 import atexit
 import inspect
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
@@ -59,7 +59,7 @@ def with_shipped_files(original: Callable) -> Callable:
 
 
 def _resolved(file: str | Path, stock_check_file: Callable) -> str | None:
-    """Return the path of the file that a model or data YAML stands for, where it is another."""
+    """Return the path of the file that a name of a YAML stands for, None where it is the name itself."""
     if existing := _existing_model.get():
         return str(existing)
     path = Path(str(file).strip())
@@ -73,7 +73,8 @@ def _resolved(file: str | Path, stock_check_file: Callable) -> str | None:
     if path.is_absolute():
         return None
     shipped = shipped_folder()
-    for folder in (shipped / "cfg", shipped / "data", shipped):  # the last for `cfg/yolov5s-ema.yaml` written out
+    # The last is for `cfg/yolov5s-ema.yaml` written out.
+    for folder in (shipped / "cfg", shipped / "data", shipped / "cfg" / "recipes", shipped):
         for name in (path, unscaled):
             if (folder / name).is_file() and not stock_check_file(str(name), hard=False):
                 return str(folder / name)
@@ -91,16 +92,25 @@ def find(model: str | Path) -> Path:
         ValueError: The name is not that of a YAML file.
         FileNotFoundError: There is no such file.
     """
-    model = Path(model)
-    if model.suffix not in SUFFIXES:
-        raise ValueError(f"{model}: is no model YAML; give a file that ends in .yaml, such as yolov5s.yaml")
-    if model.is_dir():
-        raise ValueError(f"{model}: is a folder; give a model YAML")
+    return _find("model", model, [Path(model), _unscaled(Path(model))], download=False)
+
+
+def find_data(data: str | Path) -> Path:
+    """Return the file of a data YAML given by path, by bare name, or by an address to download it from; errors as in `find`."""
+    return _find("data", data, [data], download=True)
+
+
+def _find(kind: str, given: str | Path, names: Sequence[str | Path], download: bool) -> Path:
+    if Path(given).suffix not in SUFFIXES:
+        example = ", such as yolov5s.yaml" if kind == "model" else ""
+        raise ValueError(f"{given}: is no {kind} YAML; give a file that ends in .yaml{example}")
+    if Path(given).is_dir():
+        raise ValueError(f"{given}: is a folder; give a {kind} YAML")
     check_file = with_shipped_files(inspect.unwrap(checks.check_file))
-    for name in (model, _unscaled(model)):
-        if (file := check_file(name, download=False, hard=False)) and Path(file).is_file():
+    for name in names:
+        if (file := check_file(name, download=download, hard=False)) and Path(file).is_file():
             return Path(file)
-    raise FileNotFoundError(f"{model}: no such model YAML here, nor among those that Ultralytics and yolo_attn bring")
+    raise FileNotFoundError(f"{given}: no such {kind} YAML here, nor among those that Ultralytics and yolo_attn bring")
 
 
 @cache

@@ -13,14 +13,7 @@ THRESHOLDS = torch.linspace(0.5, 0.95, 10)  # IoU thresholds of Ultralytics' val
 def match_predictions(
     boxes: torch.Tensor, classes: torch.Tensor, true_boxes: torch.Tensor, true_classes: torch.Tensor
 ) -> np.ndarray:
-    """Boxes of one image, best first, and its ground truth -> (N, 10): which boxes count as hits at each of THRESHOLDS.
-
-    Args:
-        boxes: (N, 4) xyxy in pixels, by falling score.
-        classes: (N,).
-        true_boxes: (M, 4) xyxy in pixels.
-        true_classes: (M,).
-    """
+    """Boxes (N, 4) xyxy and classes (N,) of one image, best first, and its ground truth -> (N, 10): hits at each of THRESHOLDS."""
     # The method reads nothing of its validator but the thresholds, and Ultralytics has no function of the kind.
     validator = SimpleNamespace(iouv=THRESHOLDS)
     return BaseValidator.match_predictions(validator, classes, true_classes, box_iou(true_boxes, boxes)).numpy()
@@ -29,13 +22,9 @@ def match_predictions(
 def average_precision(
     hits: np.ndarray, scores: np.ndarray, classes: np.ndarray, true_classes: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Boxes of all images -> (K, 10) average precision, 0 to 1, and the K classes that have ground truth.
+    """Hits (N, 10), scores (N,) and classes (N,) of all images, and the true classes (M,) -> average precision (K, 10), 0 to 1.
 
-    Args:
-        hits: (N, 10) of `match_predictions`.
-        scores: (N,).
-        classes: (N,).
-        true_classes: (M,) of all images.
+    The second result is the K classes that have ground truth, to which the rows of the first belong.
     """
     results = ap_per_class(hits, scores, classes, true_classes)
     average, kinds = results[5], results[6]

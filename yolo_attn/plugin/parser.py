@@ -10,6 +10,7 @@ import ultralytics
 from torch import nn
 from ultralytics.nn import tasks
 
+from yolo_attn.plugin.offered_layers import register_named_files
 from yolo_attn.plugin.row_preparation import prepare
 from yolo_attn.plugin.source_widths import Sources, arguments_of
 
@@ -31,6 +32,8 @@ def with_attention_rows(original: Callable) -> Callable:
     def parse_model(d: dict, ch: int, *args: Any, **kwargs: Any) -> tuple[nn.Sequential, list[int]]:
         if not all(isinstance(d.get(section), list) for section in ("backbone", "head")):
             return original(d, ch, *args, **kwargs)
+        if "layers" in d:
+            register_named_files(d)
         rows = [*d["backbone"], *d["head"]]
         prepared: list = []
         for row in rows:

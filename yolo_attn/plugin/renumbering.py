@@ -36,7 +36,6 @@ def renumbered(source: Model, target: Model, pairs: Sequence[tuple[int, int]]) -
 
 
 def _levels(head: Model) -> list[float]:
-    """Return the strides of a head's levels; none for a head without levels."""
     return getattr(head, "stride", torch.zeros(0)).tolist()
 
 
@@ -68,10 +67,12 @@ def widen_class_branches(source: Model, target: Model) -> None:
     model_yaml = {**copy.deepcopy(target.yaml), "nc": source_head.nc}
     rebuilt = tasks.parse_model(model_yaml, ch=image_channels(target), verbose=False)[0][-1]
     for name in ("cv3", "one2one_cv3"):
-        given, taken, wide = (getattr(module, name, None) for module in (source_head, head, rebuilt))
-        if given is None or taken is None or wide is None:
+        branches: list[Model] = [getattr(module, name, None) for module in (source_head, head, rebuilt)]
+        if None in branches:
             continue
-        if taken[0][-1].in_channels == given[0][-1].in_channels or wide[0][-1].in_channels != given[0][-1].in_channels:
+        _, taken, wide = branches
+        given_width, taken_width, wide_width = (branch[0][-1].in_channels for branch in branches)
+        if taken_width == given_width or wide_width != given_width:
             continue
         for wide_branch, branch in zip(wide, taken, strict=True):
             if wide_branch[-1].out_channels != branch[-1].out_channels:

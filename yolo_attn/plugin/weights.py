@@ -18,27 +18,18 @@ LOW_SHARE = 0.8
 
 @dataclass(frozen=True)
 class Transfer:
-    """Result of a transfer of weights, counted after loading.
+    """Result of a transfer of weights, counted after loading."""
 
-    Attributes:
-        matched: (source row, target row) of each row with a counterpart.
-        new: Target rows of attention layers without a counterpart.
-        unmatched: Other target rows with parameters and without a counterpart.
-        source_tensors: Tensors of the source.
-        carried_tensors: Those of them that stand in the target. A class branch that Ultralytics filled by class names does not count.
-        parameters: Parameters of the target.
-        new_parameters: Those of them in the rows of `new`.
-        carried_parameters: Those of them that came from the source.
-    """
-
-    matched: tuple[tuple[int, int], ...]
-    new: tuple[int, ...]
-    unmatched: tuple[int, ...]
+    matched: tuple[tuple[int, int], ...]  # (source row, target row) of each row with a counterpart
+    new: tuple[int, ...]  # target rows of attention layers without a counterpart
+    unmatched: tuple[int, ...]  # other target rows with parameters and without a counterpart
     source_tensors: int
-    carried_tensors: int
-    parameters: int
-    new_parameters: int
-    carried_parameters: int
+    carried_tensors: (
+        int  # those of them that stand in the target, without class branches that are filled by class names
+    )
+    parameters: int  # of the target
+    new_parameters: int  # those of them in the rows of `new`
+    carried_parameters: int  # those of them that came from the source
 
     @property
     def share(self) -> float:
@@ -60,22 +51,15 @@ def with_aligned_rows(original: Callable) -> Callable:
         except Exception as error:  # Ultralytics can do without the alignment, whatever went wrong in it
             LOGGER.warning(f"yolo_attn could not align the rows, so weights are matched by key: {error!r}")
             aligned = None
-        if aligned is None:
-            return original(self, weights, verbose)
-        view, pairs = aligned
-        original(self, view, verbose)
-        if verbose:
-            _log(_counted(source, view, self, pairs), self)
+        original(self, aligned[0] if aligned else weights, verbose)
+        if aligned and verbose:
+            _log(_counted(source, *aligned, self), self)
 
     return load
 
 
 def _is_aligned(source: Model, target: Model) -> bool:
-    """Return whether `load` aligns the rows of two models.
-
-    It does where either has a row of this plug-in, and where either is a model of cfg/, so that a baseline gets the same weights as
-    its attention variants. Everything else is Ultralytics' own affair.
-    """
+    """Return whether either model has a row of this plug-in or is one of cfg/, so that a baseline gets the same weights as its variants."""
     if not (has_rows(source) and has_rows(target)) or hasattr(source, "is_renumbered") or same_rows(source, target):
         return False
     return any(has_plugin_rows(model) or is_shipped(getattr(model, "yaml", None)) for model in (source, target))
@@ -84,19 +68,17 @@ def _is_aligned(source: Model, target: Model) -> bool:
 def _prepared(source: Model, target: Model) -> tuple[nn.Module, list[tuple[int, int]]]:
     """Widen the target's class branches; return the source as the stock `load` has to see it, and the pairs of rows."""
     pairs = align(source, target)
-    view = renumbered(source, target, pairs)
     widen_class_branches(source, target)
-    return view, pairs
+    return renumbered(source, target, pairs), pairs
 
 
-def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, int]]) -> Transfer:
+def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: Model) -> Transfer:
     """Count what of the source stands in the target, which has been loaded from the renumbered view."""
     given, taken = view.state_dict(), target.state_dict()
     carried = {key for key, value in given.items() if key in taken and torch.equal(value.to(taken[key]), taken[key])}
     parameters = {key: value.numel() for key, value in target.named_parameters()}
     in_row = [sum(value.numel() for value in row.parameters()) for row in target.model]
-    paired = {target_row for _, target_row in pairs}
-    unpaired = [index for index in range(len(target.model)) if index not in paired]
+    unpaired = sorted({*range(len(in_row))} - {target_row for _, target_row in pairs})
     new = tuple(index for index in unpaired if is_attention(target.model[index]))
     return Transfer(
         matched=tuple(pairs),
@@ -111,12 +93,12 @@ def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, i
 
 
 def _log(carried: Transfer, model: Model) -> None:
-    def named(rows: tuple[int, ...]) -> str:
-        return f" ({', '.join(f'{row} {type(model.model[row]).__name__}' for row in rows)})" if rows else ""
+    def counted(rows: tuple[int, ...], kind: str) -> str:
+        names = ", ".join(f"{row} {type(model.model[row]).__name__}" for row in rows)
+        return f"{len(rows)} {kind}" + (f" ({names})" if names else "")
 
     LOGGER.info(
-        f"Rows: {len(carried.matched)} matched, {len(carried.new)} new{named(carried.new)}, "
-        f"{len(carried.unmatched)} without a source{named(carried.unmatched)}; "
+        f"Rows: {len(carried.matched)} matched, {counted(carried.new, 'new')}, {counted(carried.unmatched, 'without a source')}; "
         f"{carried.carried_tensors} of the source's {carried.source_tensors} tensors, "
         f"{carried.share:.1%} of the model's parameters carried"
     )
@@ -135,9 +117,6 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
         source: A checkpoint's path, a `YOLO`, or its `model`; it is left as it is.
         model: The `YOLO`, or its `model`, that takes the weights.
 
-    Returns:
-        What was carried.
-
     Raises:
         ValueError: One of the two was not built from a model YAML.
     """
@@ -145,17 +124,16 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
 
     source_network = _network("source", YOLO(source) if isinstance(source, str | Path) else source)
     network = _network("model", model)
-    view, pairs = _prepared(source_network, network)
-    model.load(view)
+    prepared = _prepared(source_network, network)
+    model.load(prepared[0])
     if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
         model.ckpt = model.ckpt or {"model": network}
-    carried = _counted(source_network, view, network, pairs)
+    carried = _counted(source_network, *prepared, network)
     _log(carried, network)
     return carried
 
 
 def _network(name: str, model: Model) -> Model:
-    """Return the part of a model that has the rows: the model itself, or that of a `YOLO`."""
     network = model if has_rows(model) else getattr(model, "model", None)
     if not has_rows(network):
         raise ValueError(f"transfer: {name} is a {type(model).__name__} without rows; give a model built from a YAML")

@@ -13,22 +13,9 @@ import numpy as np
 from yolo_attn.storage import atomic_write
 
 COLUMNS = ("left", "top", "width", "height", "score", "category", "truncation", "occlusion")
-CATEGORIES = (
-    "ignored region",
-    "pedestrian",
-    "people",
-    "bicycle",
-    "car",
-    "van",
-    "truck",
-    "tricycle",
-    "awning-tricycle",
-    "bus",
-    "motor",
-    "others",
-)
-IGNORED_REGION, OTHERS = 0, 11
-NAMES = CATEGORIES[1:OTHERS]  # YOLO class = category - 1
+# Categories 1 to 10; YOLO class = category - 1.
+NAMES = ("pedestrian", "people", "bicycle", "car", "van", "truck", "tricycle", "awning-tricycle", "bus", "motor")
+IGNORED_REGION, OTHERS = 0, 11  # two more categories
 
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _NUMBER_BYTES = b"0123456789+-.eE"  # float() reads nothing made of these that _NUMBER would refuse

@@ -10,7 +10,7 @@ import numpy as np
 
 from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone.annotations import NAMES, line_number, read
-from yolo_attn.visdrone.labels import Reason, RowError, label_text, yolo_labels
+from yolo_attn.visdrone.labels import RowError, label_text, yolo_labels
 from yolo_attn.visdrone.sizes import image_size
 
 DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` reads it
@@ -18,40 +18,24 @@ DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` r
 
 @dataclass(frozen=True, eq=False)
 class LabelOutcome:
-    """The labels of one image, or why there are none.
+    """The labels of one image, or why there are none."""
 
-    Attributes:
-        refused: A sentence on why there are no labels; empty if there are.
-        boxes: (10,) labels by class.
-        left_out: {reason: (number of rows, first row from 0)}.
-        digest: SHA-256 of the label file, if `prepare` wrote it.
-        written: Whether this run wrote the label file.
-        kept: Whether the file holds something that `prepare` did not write, and stayed.
-    """
-
-    refused: str = ""
-    boxes: np.ndarray = field(default_factory=lambda: np.zeros(len(NAMES), int))
-    left_out: dict[Reason, tuple[int, int]] = field(default_factory=dict)
-    digest: str = ""
-    written: bool = False
-    kept: bool = False
+    refused: str = ""  # a sentence on why there are no labels; empty if there are
+    boxes: np.ndarray = field(default_factory=lambda: np.zeros(len(NAMES), int))  # (10,) labels by class
+    reasons: np.ndarray = field(default_factory=lambda: np.zeros(0, int))  # (N,) Reason to leave each row out, or 0
+    digest: str = ""  # SHA-256 of the label file, if `prepare` wrote it
+    written: bool = False  # whether this run wrote the label file
+    kept: bool = False  # whether the file holds something that `prepare` did not write, and stayed
 
 
 @dataclass(frozen=True)
 class LabelWriter:
-    """Makes the label files of a split.
+    """Makes the label files of a split."""
 
-    Attributes:
-        folder: The split's folder, with images/ and annotations/.
-        first: Whether there are no labels yet: they are written to a draft folder, of which no file counts.
-        digests: {stem: SHA-256} of the label files that were written before.
-        overwrite: Replace label files that `prepare` did not write, too.
-    """
-
-    folder: Path
-    first: bool
-    digests: Mapping[str, str]
-    overwrite: bool
+    folder: Path  # the split's folder, with images/ and annotations/
+    first: bool  # whether there are no labels yet: they are written to a draft folder, of which no file counts
+    digests: Mapping[str, str]  # {stem: SHA-256} of the label files that were written before
+    overwrite: bool  # replace label files that `prepare` did not write, too
 
     @property
     def labels(self) -> Path:
@@ -96,11 +80,9 @@ class LabelWriter:
         written = before != content and not kept
         if written:
             self._put(path, content)
-        counts = np.bincount(reasons)
-        numbers = [(kind, int(counts[kind]), int((reasons == kind).argmax())) for kind in counts.nonzero()[0].tolist()]
         return LabelOutcome(
             boxes=np.bincount(labels[:, 0].astype(int), minlength=len(NAMES)),
-            left_out={Reason(kind): (count, first) for kind, count, first in numbers if kind},
+            reasons=reasons,
             digest=known if kept else digest,
             written=written,
             kept=kept,

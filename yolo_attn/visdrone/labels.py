@@ -25,12 +25,7 @@ class Reason(IntEnum):
 
 
 class RowError(ValueError):
-    """A row that no label can be made of.
-
-    Attributes:
-        row: Its number, from 0.
-        problem: What is wrong with it.
-    """
+    """A row, numbered from 0, that no label can be made of, and what is wrong with it."""
 
     def __init__(self, row: int, problem: str):
         super().__init__(f"VisDrone row {row} (from 0): {problem}")
@@ -39,17 +34,11 @@ class RowError(ValueError):
 
 @dataclass(frozen=True, eq=False)
 class YoloLabels:
-    """Labels made from N annotation rows.
+    """Labels made from N annotation rows."""
 
-    Attributes:
-        labels: (M, 5) class, centre x, centre y, width, height, in row order; boxes are fractions of the image.
-        rows: (M,) number, from 0, of the row of each label.
-        reasons: (N,) the Reason why a row is left out; 0 for a row that is a label.
-    """
-
-    labels: np.ndarray
-    rows: np.ndarray
-    reasons: np.ndarray
+    labels: np.ndarray  # (M, 5) class, centre x, centre y, width, height as fractions of the image, in row order
+    rows: np.ndarray  # (M,) number, from 0, of the row of each label
+    reasons: np.ndarray  # (N,) the Reason why a row is left out; 0 for a row that is a label
 
 
 def yolo_labels(
@@ -62,9 +51,9 @@ def yolo_labels(
 
     Args:
         rows: Columns left, top, width, height, score, category, and two that do not matter.
-        width: Image width in pixels; (N,) for rows of several images.
-        height: Image height in pixels; (N,) for rows of several images.
-        image: Number of the image; (N,) for rows of several images.
+        width: Image width in pixels; this and the next two are (N,) for rows of several images.
+        height: Image height in pixels.
+        image: Number of the image.
 
     Raises:
         RowError: A category is not a whole number in 0..11, or a score is neither 0 nor 1 (a detection file?).

@@ -130,12 +130,13 @@ def _left_out(
     folder: Path, annotations: Mapping[str, str], outcomes: Mapping[str, LabelOutcome]
 ) -> dict[str, Occurrences]:
     """Return the rows left out of a whole split, by reason."""
-    occurrences = {}
+    reasons = np.concatenate([outcome.reasons for outcome in outcomes.values()])
+    starts = np.cumsum([0, *(len(outcome.reasons) for outcome in outcomes.values())])  # of each file's rows
+    stems, occurrences = list(outcomes), {}
     for reason in Reason:
-        files = {stem: outcome.left_out[reason] for stem, outcome in outcomes.items() if reason in outcome.left_out}
-        if files:
-            stem, (_, row) = next(iter(files.items()))
-            file = f"annotations/{annotations[stem]}"
-            first = f"{folder.name}/{file}:{line_number(folder / file, row)}"
-            occurrences[reason.text] = Occurrences(sum(count for count, _ in files.values()), first)
+        if len(rows := np.flatnonzero(reasons == reason)):
+            index = int(np.searchsorted(starts, rows[0], side="right")) - 1
+            file = f"annotations/{annotations[stems[index]]}"
+            line = line_number(folder / file, int(rows[0] - starts[index]))
+            occurrences[reason.text] = Occurrences(len(rows), f"{folder.name}/{file}:{line}")
     return occurrences

@@ -19,29 +19,17 @@ class Occurrences:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """The report of one split. Occurrences are None where there are none.
+    """The report of one split. Occurrences are None where there are none."""
 
-    Attributes:
-        images: Images with an annotation file; these are in the list.
-        boxes: Number of labels by class name, as the annotations make them.
-        left_out: Rows that make no label, by reason; a reason without rows is absent.
-        without_annotation: Images without annotation file; these are not in the list.
-        without_image: Annotation files without image.
-        extracted: Files taken from the zip.
-        different: Files that differ from those in the zip, and stay.
-        written: Label files that did not hold yet what the annotations make.
-        kept: Label files that hold something else, which no preparation wrote, and stay.
-    """
-
-    images: int
-    boxes: dict[str, int]
-    left_out: dict[str, Occurrences]
-    without_annotation: Occurrences | None
-    without_image: Occurrences | None
-    extracted: int
-    different: Occurrences | None
-    written: int
-    kept: Occurrences | None
+    images: int  # images with an annotation file; these are in the list
+    boxes: dict[str, int]  # number of labels by class name, as the annotations make them
+    left_out: dict[str, Occurrences]  # rows that make no label, by reason; a reason without rows is absent
+    without_annotation: Occurrences | None  # images without annotation file; these are not in the list
+    without_image: Occurrences | None  # annotation files without image
+    extracted: int  # files taken from the zip
+    different: Occurrences | None  # files that differ from those in the zip, and stay
+    written: int  # label files that did not hold yet what the annotations make
+    kept: Occurrences | None  # label files that hold something else, which no preparation wrote, and stay
 
     @property
     def notes(self) -> list[str]:

@@ -1,6 +1,7 @@
 """Image sizes from image headers or from a CSV file: stem -> (width, height)."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path, PureWindowsPath
 
 from PIL import Image  # opens the header only; OpenCV can tell a size only by decoding the pixels
@@ -39,27 +40,30 @@ def read_sizes(source: Path) -> dict[str, tuple[int, int]]:
         OSError: The folder or the CSV file cannot be read.
     """
     source = Path(source)
-    if source.is_dir():
-        return _from_images(source)
-    if source.is_file():
-        return _from_csv(source)
-    raise FileNotFoundError(
-        f"{source}: not there; give the folder of images, or a CSV file with the columns image,width,height"
-    )
-
-
-def _from_images(folder: Path) -> dict[str, tuple[int, int]]:
+    if not source.exists():
+        raise FileNotFoundError(
+            f"{source}: not there; give the folder of images, or a CSV file with the columns image,width,height"
+        )
     sizes: dict[str, tuple[int, int]] = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in IMAGE_SUFFIXES:
-            _add(sizes, path.name, image_size(path), str(folder))
-    if not sizes:
-        raise FileNotFoundError(f"{folder}: holds no image; expected files in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    for name, size in _from_images(source) if source.is_dir() else _from_csv(source):
+        stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
+        if stem in sizes:
+            raise ValueError(
+                f"{source}: two images are called {stem}; a text file could not say which one it describes"
+            )
+        sizes[stem] = size
     return sizes
 
 
-def _from_csv(path: Path) -> dict[str, tuple[int, int]]:
-    sizes: dict[str, tuple[int, int]] = {}
+def _from_images(folder: Path) -> Iterator[tuple[str, tuple[int, int]]]:
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES)
+    if not paths:
+        raise FileNotFoundError(f"{folder}: holds no image; expected files in {', '.join(sorted(IMAGE_SUFFIXES))}")
+    for path in paths:
+        yield path.name, image_size(path)
+
+
+def _from_csv(path: Path) -> Iterator[tuple[str, tuple[int, int]]]:
     with path.open(newline="", encoding="utf-8-sig", errors="replace") as lines:
         rows = csv.DictReader(lines, skipinitialspace=True)
         try:
@@ -77,19 +81,11 @@ def _from_csv(path: Path) -> dict[str, tuple[int, int]]:
                 name = PureWindowsPath(row["image"] or "").name  # a path of any system
                 if not name:
                     raise ValueError(f"{place}: no image is named; the column image holds file names")
-                _add(sizes, name, (int(width), int(height)), str(path))
+                yield name, (int(width), int(height))
         except csv.Error as error:
             raise ValueError(f"{path}:{rows.reader.line_num}: no CSV row of image,width,height ({error})") from error
-    return sizes
 
 
 def _is_side(value: str | None) -> bool:
     text = (value or "").strip()
     return text.isascii() and text.isdigit() and len(text) < 20 and 1 <= int(text) <= MAX_SIDE
-
-
-def _add(sizes: dict[str, tuple[int, int]], name: str, size: tuple[int, int], source: str) -> None:
-    stem = name[: -len(Path(name).suffix)] if Path(name).suffix.lower() in IMAGE_SUFFIXES else name
-    if stem in sizes:
-        raise ValueError(f"{source}: two images are called {stem}; a text file could not say which one it describes")
-    sizes[stem] = size

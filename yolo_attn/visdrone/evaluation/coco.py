@@ -56,16 +56,9 @@ def dataset(submission: Submission) -> dict[str, Any]:
             of_class = rows[rows[:, 5] == category]
             crowd = np.concatenate([of_class[:, 4] == 0, np.ones(len(regions), bool)])
             for box, ignored in zip(np.concatenate([of_class, regions])[:, :4].tolist(), crowd.tolist(), strict=True):
-                annotations.append(
-                    {
-                        "id": len(annotations) + 1,  # from 1: pycocotools takes id 0 for "not matched"
-                        "image_id": image,
-                        "category_id": category,
-                        "bbox": box,
-                        "area": box[2] * box[3],
-                        "iscrowd": int(ignored),
-                    }
-                )
+                number = len(annotations) + 1  # from 1: pycocotools takes id 0 for "not matched"
+                entry = {"id": number, "image_id": image, "category_id": category, "iscrowd": int(ignored)}
+                annotations.append(entry | {"bbox": box, "area": box[2] * box[3]})
     return {
         "images": [
             {"id": image, "file_name": frame.stem, "width": frame.width, "height": frame.height}

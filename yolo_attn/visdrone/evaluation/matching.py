@@ -19,21 +19,13 @@ THRESHOLDS = 0.5 + np.arange(10) * 0.05
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """P pairs of a detection and a ground truth box that may match at the lowest threshold or a higher one.
+    """P pairs of a detection and a ground truth box that may match at the lowest threshold or a higher one."""
 
-    Attributes:
-        detection: (P,) index of the detection, ascending; a lower one chooses earlier.
-        truth: (P,) index of the ground truth box.
-        iou: (P,) descending within a detection: the order in which it tries the boxes.
-        ignored_share: (D,) the largest share of each detection inside one ignored box (score 0) of its class.
-        truths: Number of ground truth boxes.
-    """
-
-    detection: np.ndarray
-    truth: np.ndarray
-    iou: np.ndarray
-    ignored_share: np.ndarray
-    truths: int
+    detection: np.ndarray  # (P,) index of the detection, ascending; a lower one chooses earlier
+    truth: np.ndarray  # (P,) index of the ground truth box
+    iou: np.ndarray  # (P,) descending within a detection: the order in which it tries the boxes
+    ignored_share: np.ndarray  # (D,) the largest share of each detection inside one ignored box (score 0) of its class
+    truths: int  # number of ground truth boxes
 
     def only(self, chosen: np.ndarray) -> "Candidates":
         """Return the pairs of the detections where `chosen` (D,) is True; indices stay as they are."""

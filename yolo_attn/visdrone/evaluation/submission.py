@@ -60,11 +60,7 @@ def load(annotations: Path, detections: Path, sizes: Mapping[str, tuple[int, int
         )
     frames = tuple(
         Frame(
-            stem=stem,
-            width=sizes[stem][0],
-            height=sizes[stem][1],
-            annotations=read(path),
-            detections=read(detection_files[stem]) if stem in detection_files else np.empty((0, 8)),
+            stem, *sizes[stem], read(path), read(detection_files[stem]) if stem in detection_files else np.empty((0, 8))
         )
         for stem, path in annotation_files.items()
     )
