@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, is_attention, same_rows
+from yolo_attn.plugin.alignment import Model, align, attention_keys, has_plugin_rows, has_rows, is_attention, same_rows
 from yolo_attn.plugin.files import is_shipped
 from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
@@ -27,7 +27,7 @@ class Transfer:
         source_tensors: Tensors of the source.
         carried_tensors: Those of them that stand in the target. A class branch that Ultralytics filled by class names does not count.
         parameters: Parameters of the target.
-        new_parameters: Those of them in the rows of `new`.
+        new_parameters: Those of them in attention layers, rows or inside blocks, that the source does not have.
         carried_parameters: Those of them that came from the source.
     """
 
@@ -98,6 +98,7 @@ def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, i
     paired = {target_row for _, target_row in pairs}
     unpaired = [index for index in range(len(target.model)) if index not in paired]
     new = tuple(index for index in unpaired if is_attention(target.model[index]))
+    new_keys = {key for key in attention_keys(target) if key in parameters and key not in given}
     return Transfer(
         matched=tuple(pairs),
         new=new,
@@ -105,7 +106,7 @@ def _counted(source: Model, view: Model, target: Model, pairs: list[tuple[int, i
         source_tensors=len(source.state_dict()),
         carried_tensors=len(carried),
         parameters=sum(parameters.values()),
-        new_parameters=sum(in_row[index] for index in new),
+        new_parameters=sum(parameters[key] for key in new_keys),
         carried_parameters=sum(parameters[key] for key in carried if key in parameters),
     )
 
