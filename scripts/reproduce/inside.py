@@ -58,10 +58,10 @@ def main(
     counts: dict[tuple[str, str], Counter] = {}
     tried: set[tuple] = set()
     for family in families.split(","):
-        for scale in scales.split(","):
-            model = {**yaml.safe_load((STOCK / f"{family}.yaml").read_text(encoding="utf-8")), "scale": scale}
-            if scale in model.get("scales", {scales.split(",")[0]: None}):
-                of_model(model, counts, tried)
+        model = yaml.safe_load((STOCK / f"{family}.yaml").read_text(encoding="utf-8"))
+        known = list(model.get("scales") or [""])
+        for scale in [scale for scale in scales.split(",") if scale in known] or known[:1]:
+            of_model({**model, "scale": scale}, counts, tried)
     outcomes = ("runs", f"runs with {SMALL[0]}", "refused", "fails")
     rows = [
         (block, place, sum(count.values()), *(count[outcome] for outcome in outcomes))

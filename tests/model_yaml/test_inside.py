@@ -81,6 +81,11 @@ def test_blocks_are_found_by_role_name_and_index(into, expected):
     assert places.blocks(insert_inside(text, ["EMA"], ["all"]), into) == expected
 
 
+def test_a_block_that_is_meant_twice_gets_the_layers_once():
+    text = (STOCK / "11" / "yolo11.yaml").read_text(encoding="utf-8")
+    assert insert_inside(text, ["EMA"], ["backbone", "all", "4"]) == insert_inside(text, ["EMA"], ["all"])
+
+
 @pytest.mark.parametrize(
     ("layer", "into", "message"),
     [

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 
 from yolo_attn.networks.row_arguments import read_layer_call
 
-BOTTLENECKS, END = (
-    "bottlenecks",
-    "end",
-)  # in every bottleneck before its shortcut, the default; behind the block's last convolution
+BOTTLENECKS = "bottlenecks"  # in every bottleneck before its shortcut, the default
+END = "end"  # behind the block's last convolution
 EXAMPLES = "write it like C3+EMA, C3+EMA(8)@end or C3+CBAM+EMA"
 
 

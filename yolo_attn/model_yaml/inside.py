@@ -24,6 +24,7 @@ def insert_inside(text: str, layers: Sequence[str], into: Sequence[str]) -> str:
     """
     calls = [_call(*layer_and_arguments(layer)) for layer in layers]
     added: dict[int, str] = {}
+    chosen: set[tuple[int, str]] = set()  # a block may be meant twice, by its name and by its section
     for entry in into:
         role, at, place = entry.partition("@")
         if at and place != END:
@@ -31,6 +32,9 @@ def insert_inside(text: str, layers: Sequence[str], into: Sequence[str]) -> str:
                 f"there is no place {place!r} inside a block; write {role}, or {role}@{END} for the block's end"
             )
         for index in blocks(text, role):
+            if (index, place) in chosen:
+                continue
+            chosen.add((index, place))
             added[index] = added.get(index, "") + "".join(f"+{call}{at}{place}" for call in calls)
     changed = with_modules(text, {index: parse(text)[index].module + more for index, more in added.items()})
     for index in added:
