@@ -48,12 +48,26 @@ def triple(register):
 def built(row: str, before: str = "[-1, 1, Conv, [64, 3, 1]]") -> nn.Sequential:
     """A row behind another one, in evaluation, drawn from the same seed every time; no activation changes its input."""
     torch.manual_seed(0)
-    model = {"yaml_file": "my.yaml", "nc": 2, "backbone": [yaml.safe_load(before), yaml.safe_load(row)], "head": []}
+    model = {
+        "yaml_file": "my.yaml",
+        "nc": 2,
+        "scale": "n",
+        "backbone": [yaml.safe_load(before), yaml.safe_load(row)],
+        "head": [],
+    }
     layers, _ = tasks.parse_model(model, ch=3, verbose=False)
     for module in layers.modules():
         if hasattr(module, "inplace"):
             module.inplace = False
     return layers.eval()
+
+
+def stock_row(row: str) -> nn.Module:
+    """A row without layers inside; an older Ultralytics has not every block, or not at this width."""
+    try:
+        return built(row)[1]
+    except (KeyError, ZeroDivisionError) as error:
+        pytest.skip(f"Ultralytics {ultralytics.__version__} does not build {row}: {error!r}")
 
 
 def tripled(row: nn.Module, block: str, child: str, x: torch.Tensor) -> torch.Tensor:
@@ -97,7 +111,7 @@ def tripled(row: nn.Module, block: str, child: str, x: torch.Tensor) -> torch.Te
 )
 def test_by_default_a_layer_runs_at_the_end_of_each_branch_before_its_shortcut(triple, row, unit, branch):
     x = torch.rand(1, 64, 8, 8)
-    stock, with_layer = built(row.format(""))[1], built(row.format("+Triple"))[1]
+    stock, with_layer = stock_row(row.format("")), built(row.format("+Triple"))[1]
     expected = tripled(stock, unit, branch, x)
     with torch.no_grad():
         torch.testing.assert_close(with_layer(x), expected, rtol=0, atol=0)
@@ -138,7 +152,7 @@ def test_by_default_a_layer_runs_at_the_end_of_each_branch_before_its_shortcut(t
 )
 def test_at_the_end_a_layer_runs_behind_the_last_convolution(triple, row, block, last):
     x = torch.rand(1, 64, 8, 8)
-    stock, with_layer = built(row.format(""))[1], built(row.format("+Triple@end"))[1]
+    stock, with_layer = stock_row(row.format("")), built(row.format("+Triple@end"))[1]
     module = next(module for module in stock.modules() if type(module).__name__ == block)
     given = {}
     hooks = [
