@@ -52,6 +52,7 @@ def built(row: str, before: str = "[-1, 1, Conv, [64, 3, 1]]") -> nn.Sequential:
         "yaml_file": "my.yaml",
         "nc": 2,
         "scale": "n",
+        "scales": {"n": [1.0, 1.0, 1024]},
         "backbone": [yaml.safe_load(before), yaml.safe_load(row)],
         "head": [],
     }
