@@ -2,6 +2,8 @@
 
 parser.py          builds a model YAML with plug-in rows: `parse_model`
 row_preparation.py checks a plug-in row and writes it as Ultralytics' parser can build it
+inner_layers.py    rows with layers inside their block, `C3+EMA(8)`
+inside_blocks.py   puts those layers inside the block that the parser has built
 source_widths.py   how a row gets the width of its source
 arguments.py       checks a row's arguments against the constructor's signature
 offered_layers.py  layers of users' files and of installed packages: `find_layer`

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, is_attention, same_rows
+from yolo_attn.plugin.alignment import Model, align, attention_keys, has_plugin_rows, has_rows, is_attention, same_rows
 from yolo_attn.plugin.files import is_shipped
 from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
@@ -24,11 +24,9 @@ class Transfer:
     new: tuple[int, ...]  # target rows of attention layers without a counterpart
     unmatched: tuple[int, ...]  # other target rows with parameters and without a counterpart
     source_tensors: int
-    carried_tensors: (
-        int  # those of them that stand in the target, without class branches that are filled by class names
-    )
+    carried_tensors: int  # those of them that stand in the target; a class branch filled by class names does not count
     parameters: int  # of the target
-    new_parameters: int  # those of them in the rows of `new`
+    new_parameters: int  # those of them in attention layers, rows or inside blocks, that the source does not have
     carried_parameters: int  # those of them that came from the source
 
     @property
@@ -80,6 +78,7 @@ def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: M
     in_row = [sum(value.numel() for value in row.parameters()) for row in target.model]
     unpaired = sorted({*range(len(in_row))} - {target_row for _, target_row in pairs})
     new = tuple(index for index in unpaired if is_attention(target.model[index]))
+    new_keys = {key for key in attention_keys(target) if key in parameters and key not in given}
     return Transfer(
         matched=tuple(pairs),
         new=new,
@@ -87,7 +86,7 @@ def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: M
         source_tensors=len(source.state_dict()),
         carried_tensors=len(carried),
         parameters=sum(parameters.values()),
-        new_parameters=sum(in_row[index] for index in new),
+        new_parameters=sum(parameters[key] for key in new_keys),
         carried_parameters=sum(parameters[key] for key in carried if key in parameters),
     )
 
