@@ -21,9 +21,10 @@ ALLOWED = {
     "storage": {"filelock"},
     "parallel": set(),
     "tiling": {"numpy"},
+    "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
-    "model_yaml": {"yaml", "yolo_attn.layers"},
+    "model_yaml": {"yaml", "yolo_attn.layers", "yolo_attn.networks"},
     "plugin": {
         "numpy",
         "torch",
@@ -31,10 +32,12 @@ ALLOWED = {
         "ultralytics",
         "pydantic",
         "annotationlib",  # Python 3.14's
+        "yolo_attn.layer_files",
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
     },
+    "contract": {"torch", "onnxruntime", "yolo_attn.layer_files", "yolo_attn.layers", "yolo_attn.plugin"},
     "checking": {
         "torch",
         "torchvision",
@@ -95,6 +98,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
+        "yolo_attn.contract",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PARSER = "ultralytics.nn.tasks"
+COMMAND = "ultralytics.cfg"  # the command `yolo` looks for the file of `cfg=` before anything imports the parser
 
 
 class Finder:
     """Finds the parser as the other finders do, and has the layers registered once the parser's body has run.
+
+    For a command with `cfg=` that is done as soon as the command is there, so that shipped recipes are found.
 
     It stays on `sys.meta_path`, since `importlib.reload` runs the body again.
     """
@@ -31,8 +34,8 @@ class Finder:
     def find_spec(
         self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return the parser's import spec with a loader that registers the layers; None for any other module."""
-        if name != PARSER or self.searching:
+        """Return the parser's (or the command's) import spec with a loader that registers the layers; None for any other module."""
+        if self.searching or not (name == PARSER or (name == COMMAND and _takes_recipe())):
             return None
         self.searching = True
         try:
@@ -43,6 +46,11 @@ class Finder:
         if spec is not None:
             spec.loader.exec_module = _then_register(spec.loader.exec_module)  # type: ignore[union-attr, method-assign]
         return spec
+
+
+def _takes_recipe() -> bool:
+    # A parser that is being imported registers by itself, and cannot be used before.
+    return PARSER not in sys.modules and any(argument.startswith("cfg=") for argument in sys.argv[1:])
 
 
 def _then_register(execute: "Callable") -> "Callable":
