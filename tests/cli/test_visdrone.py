@@ -2,7 +2,9 @@
 
 import json
 import math
+import re
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 from yolo_attn import cli, demo
 from yolo_attn.storage import folder_lock
 from yolo_attn.visdrone import splits
+from yolo_attn.visdrone.sizes import image_size
 
 CASES = Path(__file__).parents[1] / "visdrone" / "evaluation" / "cases"
 SEVEN = ["AP", "AP50", "AP75", "AR1", "AR10", "AR100", "AR500"]
@@ -213,3 +216,26 @@ def test_the_whole_path_from_the_official_folders_to_the_official_numbers(small_
     assert all(math.isfinite(numbers[key]) for key in SEVEN)
     assert numbers["counts"]["images"] == 4
     assert numbers["warnings"] == []
+
+
+def test_the_demo_set_is_drawn_at_another_size(tmp_path):
+    command = ["demo", "--root", tmp_path / "set", "--picture-size", "1000x750", "--pictures", "1,2,1"]
+    subprocess.run([sys.executable, "-m", "yolo_attn", *map(str, command)], check=True, capture_output=True)
+    images = sorted((tmp_path / "set").rglob("*.jpg"))
+    assert len(images) == 4
+    assert {image_size(path) for path in images} == {(1000, 750)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--picture-size", "2000"], "--picture-size '2000': expected 2 whole numbers with 'x' between them"),
+        (["--pictures", "1,2"], "--pictures '1,2': expected 3 whole numbers with ',' between them"),
+        ([], "need a folder; give --root"),
+    ],
+)
+def test_a_demo_set_that_cannot_be_is_refused(tmp_path, options, message):
+    root = ["--root", tmp_path / "set"] if options else ["--picture-size", "1000x750"]
+    with pytest.raises(ValueError, match=re.escape(message)):
+        CliRunner().invoke(cli.app, [*map(str, ["demo", *root, *options])], catch_exceptions=False)
+    assert not (tmp_path / "set").exists()

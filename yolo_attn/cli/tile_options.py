@@ -40,11 +40,11 @@ KeepCut = Annotated[
 
 def tile_settings(
     tiles: str | None,
-    overlap: float | None,
-    whole: bool | None,
-    merge: str | None,
-    merge_threshold: float | None,
-    keep_cut: bool | None,
+    overlap: float | None = None,
+    whole: bool | None = None,
+    merge: str | None = None,
+    merge_threshold: float | None = None,
+    keep_cut: bool | None = None,
 ) -> "TileSettings | None":
     """Options of the command line -> settings of the tiles, None without --tiles.
 

@@ -1,17 +1,15 @@
-"""`yolo-attn visdrone`, from the official folders to the official numbers, and `yolo-attn demo`."""
+"""`yolo-attn visdrone`, from the official folders to the official numbers."""
 
-import logging
-import sys
-from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from yolo_attn.cli.compare import compare
 from yolo_attn.cli.predict import progress_bar, visdrone_predict
+from yolo_attn.cli.tables import percent, print_tables
 
 if TYPE_CHECKING:
     from yolo_attn.visdrone.evaluation.result import Evaluation
@@ -78,26 +76,7 @@ def evaluate(
     _print_evaluation(result)
 
 
-def demo(
-    root: Annotated[
-        Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
-    ] = None,
-) -> None:
-    """Draw the aerial demo set, 240 pictures, unless already drawn, and print its folder.
-
-    Example: yolo-attn demo --root VisDrone
-    """
-    from ultralytics.data.utils import check_det_dataset
-    from ultralytics.utils import LOGGER, TQDM
-
-    from yolo_attn.demo import draw
-
-    for handler in LOGGER.handlers:
-        if isinstance(handler, logging.StreamHandler):
-            handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
-    with redirect_stdout(sys.stderr):
-        folder = check_det_dataset("aerial-demo.yaml")["path"] if root is None else draw(root, progress=TQDM)
-    typer.echo(folder)
+app.command()(compare)
 
 
 def _print_report(report: "Report") -> None:
@@ -110,7 +89,7 @@ def _print_report(report: "Report") -> None:
     table.add_row("label files written", *(f"{part.written:,}" for part in parts))
     if any(part.extracted for part in parts):
         table.add_row("files out of the zip", *(f"{part.extracted:,}" for part in parts))
-    _print(table)
+    print_tables(table)
     for note in report.notes:
         typer.echo(note)
 
@@ -120,26 +99,13 @@ def _print_evaluation(result: "Evaluation") -> None:
     protocols = Table("in percent", "official", "plain class mean", *(["COCO protocol"] if coco else []))
     for name, value in result.official.items():
         numbers = [value, result.plain_class_mean[name], *([coco[name]] if name in coco else [])]
-        protocols.add_row(name, *map(_percent, numbers))
+        protocols.add_row(name, *map(percent, numbers))
     classes = Table("class", "images", "AP", "AP50", "AP75", title="Official, by class")
     for row in result.per_class:
-        classes.add_row(row["name"], f"{row['images']:,}", *(_percent(row[key]) for key in ("AP", "AP50", "AP75")))
+        classes.add_row(row["name"], f"{row['images']:,}", *(percent(row[key]) for key in ("AP", "AP50", "AP75")))
     counts = Table("count", "", title="Read and dropped")
     for name, number in result.counts.items():
         counts.add_row(name.replace("_", " "), f"{number:,}")
-    _print(protocols, classes, counts)
+    print_tables(protocols, classes, counts)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")
-
-
-def _percent(value: float) -> str:
-    return "-" if value != value else f"{value:.2f}"
-
-
-def _print(*tables: Table) -> None:
-    console = Console()
-    for table in tables:
-        table.title_justify = "left"
-        for column in table.columns[1:]:
-            column.justify = "right"
-        console.print(table)

@@ -24,7 +24,10 @@ class AnnotatedPicture:
 def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPicture:
     """Draw a picture of `size` (width, height) in pixels; everything in it follows from `rng`."""
     tilt, heading = rng.uniform(0.12, 0.75), rng.uniform(0, 2 * np.pi)
-    scale = max(size) / 640 * float(np.exp(rng.uniform(np.log(9.0), np.log(15.0))))
+    enlarged = max(size) / 640
+    if enlarged > 1:  # a larger picture shows more ground as well as more detail
+        enlarged **= 0.5
+    scale = enlarged * float(np.exp(rng.uniform(np.log(9.0), np.log(15.0))))
     azimuth, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.45, 1.3)
     view = View(size, scale, tilt, length * np.array([np.cos(azimuth), np.sin(azimuth)]))
     corners = view.ground_at(np.array([[0, 0], [size[0], 0], [0, size[1]], size]))

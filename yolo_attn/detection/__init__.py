@@ -16,4 +16,5 @@ writers         drawn pictures, JSON, VisDrone files
 drawing         boxes on an image
 predict         sources through a detector into writers, for display
 visdrone_predict  the same by the VisDrone protocol; can be interrupted
+compare         official AP, pixels and seconds of whole pictures and tiles
 """

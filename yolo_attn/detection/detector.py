@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from yolo_attn.detection.detections import Detections
-from yolo_attn.detection.letterbox import letterbox
+from yolo_attn.detection.letterbox import Letterbox, letterbox
 from yolo_attn.detection.presets import DISPLAY, DetectionSettings
 
 
@@ -54,8 +54,7 @@ class Detector(ABC):
             ValueError: Something else than an image, or the model does not run on it.
         """
         require_images(images)
-        stride = self.info.stride if self.info.dynamic else None
-        places = [letterbox(image.shape[:2], self.imgsz, stride) for image in images]
+        places = [self._place(*image.shape[:2]) for image in images]
         detections: dict[int, Detections] = {}
         for shape in {place.shape for place in places}:  # one run takes images of one shape
             same = [index for index, place in enumerate(places) if place.shape == shape]
@@ -74,6 +73,14 @@ class Detector(ABC):
                 f"{self.file}: finds class {unknown}, but names only {len(self.names)} classes; export it again"
             )
         return [detections[index] for index in range(len(images))]
+
+    def input_pixels(self, height: int, width: int) -> int:
+        """Return the number of pixels that the network runs over for an image of this size."""
+        padded = self._place(height, width).shape
+        return padded[0] * padded[1]
+
+    def _place(self, height: int, width: int) -> Letterbox:
+        return letterbox((height, width), self.imgsz, self.info.stride if self.info.dynamic else None)
 
     def _input_size(self, requested: int | tuple[int, int] | None) -> tuple[int, int]:
         own, stride = self.info.imgsz, self.info.stride

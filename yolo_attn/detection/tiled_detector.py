@@ -71,11 +71,19 @@ class TiledDetector(Detector):
             for image, of_image in zip(images, parts, strict=True)
         ]
 
+    def input_pixels(self, height: int, width: int) -> int:
+        """Return the number of pixels that the network runs over for an image of this size, over all tiles."""
+        sizes = [(bottom - top, right - left) for left, top, right, bottom in self._windows(height, width)]
+        return sum(super(TiledDetector, self).input_pixels(*size) for size in sizes)
+
+    def _windows(self, height: int, width: int) -> list[list[int]]:
+        """Size of an image -> xyxy of its tiles, and of itself if there are several and it is asked for."""
+        tiles = self.tiles.grid.windows(height, width).tolist()
+        return [*tiles, [0, 0, width, height]] if self.tiles.whole and len(tiles) > 1 else tiles
+
     def _parts(self, image: np.ndarray) -> list[np.ndarray]:
-        """Image -> its tiles, and itself if there are several and it is asked for; views, no copies."""
-        windows = self.tiles.grid.windows(*image.shape[:2]).tolist()
-        tiles = [image[top:bottom, left:right] for left, top, right, bottom in windows]
-        return [*tiles, image] if self.tiles.whole and len(tiles) > 1 else tiles
+        """Image -> what the network runs over; views, no copies."""
+        return [image[top:bottom, left:right] for left, top, right, bottom in self._windows(*image.shape[:2])]
 
     def _on_image(self, parts: Sequence[Detections], height: int, width: int) -> Detections:
         """Boxes on each tile, and on the whole image if it was run -> the boxes of the image."""

@@ -1,6 +1,8 @@
 """Official VisDrone detection files for a folder of images, in runs that may be interrupted."""
 
 import json
+import math
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -27,6 +29,8 @@ class VisdronePredictions:
     kept: int  # detection files that an earlier run had made
     unreadable: tuple[str, ...]  # a line for each image that cannot be read, and has no file
     left_out: tuple[str, ...]  # classes of the model that VisDrone does not have
+    megapixels: float = math.nan  # that the network ran over, for each file it made
+    seconds: float = math.nan  # for each file it made, without opening the model
 
 
 def predict_visdrone(
@@ -80,15 +84,23 @@ def predict_visdrone(
     used = {"input_size": detector.imgsz, "left_out": left_out}
     out.mkdir(parents=True, exist_ok=True)
     atomic_write(out / SETTINGS_FILE, json.dumps(requested | used, indent=2) + "\n")
-    unreadable = []
+    unreadable, pixels, start = [], 0, time.perf_counter()
     results = detect_stream(detector, pictures(todo, settings.apply_exif))
     for path, result in zip(progress(todo, model.name), results, strict=True):
         if isinstance(result, UnreadableError):
             unreadable.append(str(result))
         else:
+            pixels += detector.input_pixels(*result.image.shape[:2])
             write(out / f"{path.stem}.txt", result.detections.as_visdrone(categories), VISDRONE_DECIMALS)
     written, kept = len(todo) - len(unreadable), len(paths) - len(todo)
-    return VisdronePredictions(written=written, kept=kept, unreadable=tuple(unreadable), left_out=left_out)
+    return VisdronePredictions(
+        written=written,
+        kept=kept,
+        unreadable=tuple(unreadable),
+        left_out=left_out,
+        megapixels=pixels / 1e6 / written if written else math.nan,
+        seconds=(time.perf_counter() - start) / written if written else math.nan,
+    )
 
 
 def _require_own_stems(paths: Iterable[Path]) -> None:
