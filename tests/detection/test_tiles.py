@@ -1,16 +1,18 @@
 """Detection on tiles: SAHI's boxes where settings are SAHI's, the border rule, both merges, and pictures of any size."""
 
+import weakref
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from yolo_attn.detection.adaptive_tiles import AdaptiveDetector, worthwhile_tiles
 from yolo_attn.detection.detections import Detections
 from yolo_attn.detection.detector import Detector, ModelInfo
 from yolo_attn.detection.opening import open_detector
 from yolo_attn.detection.presets import DetectionSettings
-from yolo_attn.detection.sources import files, read_image
+from yolo_attn.detection.sources import Picture, files, read_image
 from yolo_attn.detection.sources import pictures as stream_of
 from yolo_attn.detection.stream import detect_stream
 from yolo_attn.detection.tile_merging import cut_but_whole_elsewhere, joined, merge_repeated, suppress_repeated
@@ -192,6 +194,27 @@ def test_batches_are_filled_across_tiles_and_pictures():
     assert sorted(network.batches) == [(1, 32, 64), (1, 64, 64), *[(4, 64, 64)] * 4]
 
 
+def test_only_a_few_pictures_are_held_however_many_there_are():
+    held, most = 0, 0
+
+    def read() -> np.ndarray:
+        nonlocal held, most
+        image = marked(128, 128, (3, 5, 13, 20))
+        held += 1
+        most = max(most, held)
+        weakref.finalize(image, release)
+        return image
+
+    def release() -> None:
+        nonlocal held
+        held -= 1
+
+    detector = TiledDetector(Marks(batch=2), TileSettings(TileGrid(64)))
+    results = detect_stream(detector, (Picture(Path(f"{number}.png"), read) for number in range(100)))
+    assert sum(len(result.detections) for result in results) == 100
+    assert 2 <= most <= 8  # two chunks of two wait, one is read, one is handed out
+
+
 @pytest.mark.parametrize("counts", [None, (3, 2)])
 def test_pictures_of_any_size_are_taken_together(counts):
     detector = TiledDetector(Marks(), TileSettings(TileGrid(None if counts else 64, counts)))
@@ -260,3 +283,45 @@ def test_an_image_of_another_kind_is_refused():
     for image in (np.zeros((8, 8), np.uint8), np.zeros((0, 8, 3), np.uint8), np.zeros(8, np.uint8)):
         with pytest.raises(ValueError, match=r"\(H, W, 3\) uint8"):
             detector([image])
+
+
+def test_tiles_are_placed_where_the_coarse_pass_found_most():
+    # 300 x 100 in tiles of 100 without overlap: three, of which one may run. Scores: 0.9 left, 0.5 + 0.6 at 180 to 240.
+    coarse = detections((10, 10, 20, 20, 0.9, 0), (190, 10, 200, 20, 0.5, 0), (220, 50, 230, 60, 0.6, 1))
+    grid = TileGrid(100, overlap=0)
+    (window,) = worthwhile_tiles(coarse, grid, 0.4, 100, 300).tolist()
+    assert window[0] <= 185 and window[2] >= 235  # with half a box of context around them
+    both = worthwhile_tiles(coarse, grid, 0.7, 100, 300)
+    assert both[0].tolist() == window
+    assert both[1, 0] <= 5
+    assert len(worthwhile_tiles(coarse, grid, 1, 100, 300)) == 2  # nothing is left for a third
+    assert worthwhile_tiles(detections(), grid, 1, 100, 300).shape == (0, 4)
+    assert worthwhile_tiles(coarse, grid, 1, 100, 100).shape == (0, 4)  # one tile is the whole picture
+
+
+def test_the_adaptive_detector_runs_no_more_tiles_than_asked_for_and_finds_what_is_there():
+    network = Marks(batch=50)
+    detector = AdaptiveDetector(network, TileSettings(TileGrid(64, overlap=0), adaptive=0.25))
+    image = marked(256, 256, (100, 100, 112, 112))
+    (found,) = detector([image])
+    # Sixteen tiles would cover the picture; one holds all that the whole picture, at a quarter of its size, shows.
+    assert network.batches == [(1, 64, 64), (1, 64, 64)]
+    assert found.boxes.tolist() == [[100, 100, 112, 112]]
+    assert detector.input_pixels(256, 256) == (4 + 1) * 64 * 64
+    assert [len(entry) for entry in detector([marked(1, 1), marked(30, 500), image])] == [0, 0, len(found)]
+
+
+def test_the_coarse_pass_looks_below_conf_and_its_low_scores_are_not_handed_out(exported, pictures):
+    image = read_image(pictures / "bus.jpg")
+    tiles = TileSettings(TileGrid(400), adaptive=0.5)
+    (found,) = open_detector(exported["dynamic"], DetectionSettings(conf=0.97), tiles=tiles)([image])
+    assert len(found)
+    assert found.scores.min() > 0.97
+
+
+@pytest.mark.parametrize("values", [{"adaptive": 0.0}, {"adaptive": 1.1}, {"adaptive": 0.5, "whole": False}])
+def test_a_share_of_tiles_that_cannot_be_is_refused(values):
+    with pytest.raises(
+        ValueError, match=r"adaptive is a share of the tiles, above 0 and at most 1, and needs the pass"
+    ):
+        TileSettings(TileGrid(64), **values)

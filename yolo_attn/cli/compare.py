@@ -9,7 +9,7 @@ from rich.table import Table
 from yolo_attn.cli.numbers import whole_numbers
 from yolo_attn.cli.predict import Batch, Device, Model, progress_bar
 from yolo_attn.cli.tables import percent, print_tables
-from yolo_attn.cli.tile_options import Overlap, Whole, tile_settings
+from yolo_attn.cli.tile_options import Adaptive, Overlap, Whole, tile_settings
 
 SHOWN = ("AP", "AP50", "AP75", "AR500")  # JSON holds the rest
 
@@ -27,6 +27,7 @@ def compare(
     ] = "640",
     overlap: Overlap = None,
     whole: Whole = None,
+    adaptive: Adaptive = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     batch: Batch = None,
     device: Device = None,
@@ -45,6 +46,8 @@ def compare(
         for size in (whole_numbers("--sizes", text, ",", 1)[0] for text in sizes.split(",") if text)
     ]
     tilings = [tile_settings(text, overlap, whole) for text in tiles.split(",") if text]
+    if adaptive is not None:  # beside the full grids
+        tilings += [tile_settings(text, overlap, whole, adaptive=adaptive) for text in tiles.split(",") if text]
     ways += [comparison.Way(tiles=tiling) for tiling in tilings]
     rows = comparison.compare(model, images, annotations, out, ways, batch, device, progress_bar)
     if json:

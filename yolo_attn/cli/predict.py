@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from yolo_attn.cli.tile_options import KeepCut, Merge, MergeThreshold, Overlap, Tiles, Whole, tile_settings
+from yolo_attn.cli.tile_options import Adaptive, KeepCut, Merge, MergeThreshold, Overlap, Tiles, Whole, tile_settings
 
 Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
 Size = Annotated[
@@ -25,7 +25,7 @@ Iou = Annotated[
 AtOnce = Annotated[
     int | None, typer.Option(help="Pictures processed in parallel. By default one for each core, in torch up to 4.")
 ]
-Batch = Annotated[int | None, typer.Option(help="Batch size. By default 1, in torch 8.")]
+Batch = Annotated[int | None, typer.Option(help="Batch size. By default 1, in torch on a GPU 8.")]
 Device = Annotated[
     str | None, typer.Option(help="cpu, 0, ... By default the first GPU, if there is one; for ONNX files the CPU.")
 ]
@@ -62,6 +62,7 @@ def predict(
     merge: Merge = None,
     merge_threshold: MergeThreshold = None,
     keep_cut: KeepCut = None,
+    adaptive: Adaptive = None,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
@@ -82,7 +83,7 @@ def predict(
     )
     drawn = draw if draw is not None else out is not None and not (json or visdrone)
     outputs = Outputs(folder=out, drawn=drawn, json=json, visdrone=visdrone)
-    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut)
+    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut, adaptive)
     detector = open_detector(model, settings, at_once, batch, device, tiling)
     outcome = predict(detector, source, outputs, partial(typer.echo, err=True))
     typer.echo(
@@ -106,6 +107,7 @@ def visdrone_predict(
     merge: Merge = None,
     merge_threshold: MergeThreshold = None,
     keep_cut: KeepCut = None,
+    adaptive: Adaptive = None,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
@@ -120,7 +122,7 @@ def visdrone_predict(
     from yolo_attn.detection.visdrone_predict import predict_visdrone
 
     settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
-    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut)
+    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut, adaptive)
     outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, progress_bar, tiling)
     typer.echo(f"{out}: {outcome.written} detection files written, {outcome.kept} were there")
     if outcome.left_out:

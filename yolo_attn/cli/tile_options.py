@@ -29,6 +29,12 @@ MergeThreshold = Annotated[
         help="Overlap from which boxes are merged: IoU for nms, share of the smaller box for greedy. By default 0.5."
     ),
 ]
+Adaptive = Annotated[
+    float | None,
+    typer.Option(
+        help="Run at most this share of the tiles, up to 1, placed where the whole picture shows something. By default all run."
+    ),
+]
 KeepCut = Annotated[
     bool | None,
     typer.Option(
@@ -45,6 +51,7 @@ def tile_settings(
     merge: str | None = None,
     merge_threshold: float | None = None,
     keep_cut: bool | None = None,
+    adaptive: float | None = None,
 ) -> "TileSettings | None":
     """Options of the command line -> settings of the tiles, None without --tiles.
 
@@ -54,7 +61,13 @@ def tile_settings(
     from yolo_attn.detection.tiled_detector import TileSettings
     from yolo_attn.tiling import OVERLAP, TileGrid
 
-    options = {"whole": whole, "merge": merge, "merge_threshold": merge_threshold, "keep_cut": keep_cut}
+    options = {
+        "adaptive": adaptive,
+        "whole": whole,
+        "merge": merge,
+        "merge_threshold": merge_threshold,
+        "keep_cut": keep_cut,
+    }
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     if tiles is not None:
         return TileSettings(TileGrid.parse(tiles, OVERLAP if overlap is None else overlap), **given)

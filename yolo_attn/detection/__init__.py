@@ -8,6 +8,7 @@ onnx_detector   ONNX files, opened, checked and run in onnxruntime, without torc
 torch_detector  checkpoints, and every other format that Ultralytics opens; the only file that imports torch
 opening         opens the detector for a file
 tiled_detector  a detector over overlapping tiles of each picture
+adaptive_tiles  the tiles where a pass over the whole picture finds something
 tile_merging    boxes of the tiles -> boxes of the picture
 letterbox, nms  before and after the network
 stream          a detector over many pictures, several at a time

@@ -26,7 +26,8 @@ class Way:
             return f"whole-{self.imgsz}" if self.imgsz else "whole"
         grid = self.tiles.grid
         cut = "{}x{}".format(*grid.counts) if grid.counts else str(grid.size)
-        return f"tiles-{cut}-overlap-{grid.overlap:g}{'' if self.tiles.whole else '-only'}"
+        share = "" if self.tiles.adaptive is None else f"-adaptive-{self.tiles.adaptive:g}"
+        return f"tiles-{cut}-overlap-{grid.overlap:g}{share}{'' if self.tiles.whole else '-only'}"
 
 
 @dataclass(frozen=True)

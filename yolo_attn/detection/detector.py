@@ -54,6 +54,10 @@ class Detector(ABC):
             ValueError: Something else than an image, or the model does not run on it.
         """
         require_images(images)
+        return self._run(images, self.settings)
+
+    def _run(self, images: Sequence[np.ndarray], settings: DetectionSettings) -> list[Detections]:
+        """Do the work of a call with settings of its own."""
         places = [self._place(*image.shape[:2]) for image in images]
         detections: dict[int, Detections] = {}
         for shape in {place.shape for place in places}:  # one run takes images of one shape
@@ -61,7 +65,7 @@ class Detector(ABC):
             for start in range(0, len(same), self.batch):
                 part = same[start : start + self.batch]
                 try:
-                    padded = self._detect([places[index].apply(images[index]) for index in part], self.settings)
+                    padded = self._detect([places[index].apply(images[index]) for index in part], settings)
                 except (cv2.error, MemoryError) as error:
                     reason = " ".join(str(error).split())
                     raise ValueError(f"{self.file}: {len(part)} images at {shape} do not run ({reason})") from error

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
+from yolo_attn.detection.adaptive_tiles import AdaptiveDetector
 from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
 from yolo_attn.detection.tiled_detector import TiledDetector, TileSettings
 
-TORCH_BATCH = 8
 MAX_READERS = 4  # threads that prepare pictures for one network
 
 
@@ -24,7 +24,7 @@ def open_detector(
         file: A checkpoint, or an exported file or folder.
         settings: None is DISPLAY.
         at_once: Calls that run at the same time; None is one for each core, or up to 4 in torch.
-        batch: Images in one run of the network, None is 1, or 8 in torch; a file of fixed size has its own number.
+        batch: Images in one run of the network, None is 1, or 8 in torch on a GPU; a file of fixed size has its own number.
         device: As Ultralytics calls it. None is the CPU for ONNX files; in torch it is the first GPU, or the CPU where there
             is none. An ONNX file on another device than the CPU runs in Ultralytics, too.
         tiles: How pictures are cut into tiles; None runs whole pictures.
@@ -49,5 +49,7 @@ def open_detector(
         detector = OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
     else:
         readers = min(MAX_READERS, cores()) if at_once is None else at_once
-        detector = TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)
-    return TiledDetector(detector, tiles) if tiles else detector
+        detector = TorchDetector(file, settings, readers, batch, device)
+    if tiles is None:
+        return detector
+    return TiledDetector(detector, tiles) if tiles.adaptive is None else AdaptiveDetector(detector, tiles)

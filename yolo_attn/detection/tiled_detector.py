@@ -19,6 +19,9 @@ Merge = Literal["nms", "greedy"]
 class TileSettings:
     """How pictures are cut into tiles, and how the boxes of the tiles become those of the picture.
 
+    Boxes of a class are repeated if they overlap by `merge_threshold` or more: by IoU for "nms", which keeps the best, by the
+    share of the smaller box for "greedy", which encloses them.
+
     Raises:
         ValueError: A value is out of range.
     """
@@ -26,16 +29,20 @@ class TileSettings:
     grid: TileGrid
     whole: bool = True  # also run the whole picture, for objects larger than a tile
     keep_cut: bool = False  # keep boxes that an inner border cuts also where another tile holds them whole
-    merge: Merge = "nms"  # keep the best of repeated boxes, or enclose them
-    merge_threshold: float = (
-        0.5  # boxes that overlap this much are repeated: IoU for nms, share of the smaller one for greedy
-    )
+    merge: Merge = "nms"
+    merge_threshold: float = 0.5
+    adaptive: float | None = None  # run at most this share of the tiles, placed where the whole picture shows something
 
     def __post_init__(self) -> None:
         if self.merge not in get_args(Merge) or not 0 < self.merge_threshold <= 1:
             raise ValueError(
                 f"tiles: merge {self.merge!r} at {self.merge_threshold}; merge is {' or '.join(get_args(Merge))}, its threshold"
                 " is above 0 and at most 1"
+            )
+        if self.adaptive is not None and not (0 < self.adaptive <= 1 and self.whole):
+            raise ValueError(
+                f"tiles: adaptive {self.adaptive}, whole {self.whole}; adaptive is a share of the tiles, above 0 and at most 1,"
+                " and needs the pass over the whole picture"
             )
 
 
@@ -67,7 +74,7 @@ class TiledDetector(Detector):
         parts = [self._parts(image) for image in images]
         found = iter(super().__call__([part for of_image in parts for part in of_image]))
         return [
-            self._on_image([next(found) for _ in of_image], *image.shape[:2])
+            self._on_image([next(found) for _ in of_image], self.tiles.grid.windows(*image.shape[:2]), *image.shape[:2])
             for image, of_image in zip(images, parts, strict=True)
         ]
 
@@ -85,9 +92,11 @@ class TiledDetector(Detector):
         """Image -> what the network runs over; views, no copies."""
         return [image[top:bottom, left:right] for left, top, right, bottom in self._windows(*image.shape[:2])]
 
-    def _on_image(self, parts: Sequence[Detections], height: int, width: int) -> Detections:
-        """Boxes on each tile, and on the whole image if it was run -> the boxes of the image."""
-        windows = self.tiles.grid.windows(height, width)
+    def _on_image(self, parts: Sequence[Detections], windows: np.ndarray, height: int, width: int) -> Detections:
+        """Boxes on each tile, and on the whole image if it was run -> the boxes of the image.
+
+        Part for part belongs to `windows` (T, 4), among which one that holds a cut box whole is looked for; the rest to the image.
+        """
         on_image = [*parts[len(windows) :]]
         for index, window in enumerate(windows):
             boxes = parts[index].boxes + np.tile(window[:2], 2).astype(np.float32)

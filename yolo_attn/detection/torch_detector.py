@@ -20,6 +20,7 @@ try:
 except ImportError:  # up to Ultralytics 8.3
     from ultralytics.utils.ops import non_max_suppression
 
+GPU_BATCH = 8  # by default; on a CPU, whose caches do not hold more, one image at a time is fastest
 DEFAULT_SIZE = 640  # of a checkpoint that does not say at which size it was trained
 
 
@@ -35,12 +36,14 @@ class TorchDetector(Detector):
         file: str | Path,
         settings: DetectionSettings | None = None,
         at_once: int = 1,
-        batch: int = 8,
+        batch: int | None = None,
         device: str | None = None,
     ):
         file = model_path(file)
         self._network, info = _opened(file, device)
         self._lock = Lock()
+        if batch is None:
+            batch = 1 if self._network.device.type == "cpu" else GPU_BATCH
         super().__init__(file, info, settings, at_once, batch)
 
     @torch.inference_mode()
