@@ -1,6 +1,6 @@
 """Pictures of 3840 x 2160 in tiles: SAHI against the detector on tiles, with the same file, settings and boxes.
 
-python -m scripts.timing.tiles FILE.pt FILE.onnx [--pictures 4] [--rounds 5] [--conf 0.25]
+python -m scripts.timing.tiles FILE.pt FILE.onnx [--number 4] [--rounds 5] [--conf 0.25]
 """
 
 import tempfile
