@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from yolo_attn import __version__, cli
 
-VERBS = [verb.__name__ for verbs in cli.VERBS.values() for verb in verbs]
+VERBS = [verb.__name__.replace("_", "-") for verbs in cli.VERBS.values() for verb in verbs]
 
 
 def test_the_version_is_printed():
