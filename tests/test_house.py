@@ -48,6 +48,8 @@ ALLOWED = {
         "yolo_attn.plugin",
     },
     "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
+    "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector

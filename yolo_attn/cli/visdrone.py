@@ -60,8 +60,17 @@ def evaluate(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
     coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
+    confidence: Annotated[
+        float, typer.Option(help="Lowest score, 0 to 1, of the detections counted as hits and false alarms by class.")
+    ] = 0.25,
+    plots: Annotated[
+        Path | None,
+        typer.Option(help="Folder for precision-recall.png, confusion.png and, with --images, the worst pictures."),
+    ] = None,
 ) -> None:
-    """Print AP and AR, in percent, by the protocol of the official toolkit.
+    """Print AP and AR, in percent, by the protocol of the official toolkit; then AP by object size and errors by class.
+
+    The last two are not official. Hits, misses and false alarms are counted at IoU 0.5.
 
     Example: yolo-attn visdrone evaluate --annotations annotations --detections detections --images images --json ap.json
     """
@@ -72,10 +81,14 @@ def evaluate(
     source = images or sizes
     if source is None or (images and sizes):
         raise ValueError("visdrone evaluate: give the image sizes either as --images FOLDER or as --sizes CSV")
-    result = evaluate_folders(annotations, detections, read_sizes(source), coco=coco)
+    result = evaluate_folders(
+        annotations, detections, read_sizes(source), coco=coco, details=True, confidence=confidence
+    )
     if json:
         atomic_write(json, result.to_json() + "\n")
     _print_evaluation(result)
+    if plots:
+        _draw(plots, result, images)
 
 
 def demo(
@@ -127,9 +140,36 @@ def _print_evaluation(result: "Evaluation") -> None:
     counts = Table("count", "", title="Read and dropped")
     for name, number in result.counts.items():
         counts.add_row(name.replace("_", " "), f"{number:,}")
-    _print(protocols, classes, counts)
+    _print(protocols, classes, *_detail_tables(result), counts)
     for warning in result.warnings:
         typer.echo(f"warning: {warning}")
+
+
+def _detail_tables(result: "Evaluation") -> list[Table]:
+    sizes = Table(
+        "area, pixels", "boxes", "AP", "AP50", "AP75", "AR500", "recall at IoU 0.5", title="Not official: by size"
+    )
+    for score in result.by_size or ():
+        numbers = (score.AP, score.AP50, score.AP75, score.AR500, score.recall50)
+        sizes.add_row(score.name, f"{score.ground_truth:,}", *map(_percent, numbers))
+    if result.errors is None:
+        return [sizes]
+    title = f"Not official: IoU 0.5, scores from {result.errors.confidence:g}"
+    errors = Table("class", "boxes", "detections", "hits", "misses", "false alarms", title=title)
+    for row in result.errors.per_class:
+        errors.add_row(row["name"], *(f"{number:,}" for key, number in row.items() if key != "name"))
+    return [sizes, errors]
+
+
+def _draw(folder: Path, result: "Evaluation", images: Path | None) -> None:
+    from yolo_attn.visdrone.evaluation import gallery, plots
+
+    names = plots.write(folder, result)
+    if images and result.errors:
+        names += gallery.write(folder, result.errors, images)
+    typer.echo(f"{folder}: {', '.join(names)}")
+    if not images:
+        typer.echo("no gallery of the worst pictures: give the pictures by --images instead of --sizes")
 
 
 def _percent(value: float) -> str:

@@ -10,6 +10,7 @@ many images as have it in the range. So one range from 0 to infinity gives the o
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -55,7 +56,7 @@ class SizeScore:
 
 def score_by_size(rows: Pooled, sides: Sequence[float] = SIDES) -> tuple[SizeScore, ...]:
     """Score the range between each two neighbours of `sides`, which rise."""
-    return tuple(_score(rows, low, high) for low, high in zip(sides, sides[1:], strict=False))
+    return tuple(_score(rows, low, high) for low, high in pairwise(sides))
 
 
 def _score(rows: Pooled, low: float, high: float) -> SizeScore:
@@ -80,7 +81,9 @@ def _score(rows: Pooled, low: float, high: float) -> SizeScore:
         for name, values, of_truth in zip(NAMES, numbers, totals, strict=True)
         if of_truth.any()
     }
-    return SizeScore(low, high, int(np.sum(totals)), *mean.tolist(), per_class=per_class)
+    return SizeScore(
+        low, high, int(np.sum(totals)), **dict(zip(names, mean.tolist(), strict=True)), per_class=per_class
+    )
 
 
 def _inside(boxes: np.ndarray, low: float, high: float) -> np.ndarray:

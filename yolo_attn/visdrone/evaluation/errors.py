@@ -8,6 +8,7 @@ falling score, each once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Errors:
     pictures: tuple[Picture, ...]
 
     @property
-    def per_class(self) -> list[dict[str, str | int]]:
+    def per_class(self) -> list[dict[str, Any]]:
         """Ground truth, detections, hits, misses and false alarms of each class."""
         hits = self.confusion.diagonal()
         truth, found = self.confusion.sum(1), self.confusion.sum(0)
@@ -85,10 +86,11 @@ def find_errors(rows: Pooled, frames: Sequence[Frame], confidence: float) -> Err
     confusion = np.zeros((BACKGROUND + 1, BACKGROUND + 1), int)
     np.add.at(confusion, (kind[hit], kind[hit]), 1)
     wrong, confused_with = _confused(rows, len(frames), false_alarm, missed)
-    of_box = np.where(confused_with >= 0, truth_kind[confused_with], BACKGROUND)
-    np.add.at(confusion, (of_box, kind[wrong]), 1)
+    covers = confused_with >= 0
+    np.add.at(confusion, (truth_kind[confused_with[covers]], kind[wrong[covers]]), 1)
+    np.add.at(confusion, (BACKGROUND, kind[wrong[~covers]]), 1)
     uncovered = missed.copy()
-    uncovered[confused_with[confused_with >= 0]] = False
+    uncovered[confused_with[covers]] = False
     np.add.at(confusion, (truth_kind[uncovered], BACKGROUND), 1)
 
     by_picture = zip(
@@ -99,8 +101,8 @@ def find_errors(rows: Pooled, frames: Sequence[Frame], confidence: float) -> Err
         strict=True,
     )
     pictures = [
-        Picture(frame.stem, *boxes, ignored_regions=frame.annotations[frame.annotations[:, 5] == IGNORED_REGION])
-        for frame, *boxes in by_picture
+        Picture(frame.stem, hits, false_alarms, misses, frame.annotations[frame.annotations[:, 5] == IGNORED_REGION])
+        for frame, hits, false_alarms, misses in by_picture
     ]
     return Errors(
         confidence=confidence,
@@ -115,7 +117,9 @@ def _confused(rows: Pooled, images: int, false_alarm: np.ndarray, missed: np.nda
     wrong, boxes = np.flatnonzero(false_alarm), np.flatnonzero(missed)
     found, there = rows.detections[wrong], rows.truth[boxes]
     found[:, 5] = there[:, 5] = 0  # any class matches any
-    by_picture = zip(_split(found, rows.image[wrong], images), _split(there, rows.truth_image[boxes], images), strict=True)
+    by_picture = zip(
+        _split(found, rows.image[wrong], images), _split(there, rows.truth_image[boxes], images), strict=True
+    )
     taken = assign(join([candidates(*pair) for pair in by_picture]))[:, 0]
     return wrong, np.where(taken >= 0, np.append(boxes, -1)[taken], -1)
 

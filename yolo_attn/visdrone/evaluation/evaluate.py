@@ -54,9 +54,7 @@ def evaluate(
     return replace(result, coco=coco_protocol.evaluate(submission)) if coco else result
 
 
-def evaluate_submission(
-    submission: Submission, details: bool = False, confidence: float = CONFIDENCE
-) -> Evaluation:
+def evaluate_submission(submission: Submission, details: bool = False, confidence: float = CONFIDENCE) -> Evaluation:
     """Frames in memory -> the official numbers, and with `details` what they are made of."""
     with np.errstate(over="ignore", invalid="ignore"):  # a box of 1e308 pixels overflows, and matches nothing
         kept = [without_ignored(frame) for frame in submission.frames]

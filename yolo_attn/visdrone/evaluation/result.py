@@ -102,7 +102,8 @@ def _details(by_size: Sequence[SizeScore] | None, errors: Errors | None, curves:
     if errors is not None:
         kinds = ("hits", "misses", "false_alarms")
         pictures = [
-            {"name": picture.stem} | {kind: len(getattr(picture, kind)) for kind in kinds} for picture in errors.pictures
+            {"name": picture.stem} | {kind: len(getattr(picture, kind)) for kind in kinds}
+            for picture in errors.pictures
         ]
         content["errors"] = {
             "official": False,
@@ -113,6 +114,8 @@ def _details(by_size: Sequence[SizeScore] | None, errors: Errors | None, curves:
             "pictures": pictures,
         }
     if curves is not None:
-        by_class = {name: curve.tolist() for name, curve in zip(NAMES, curves, strict=True) if not np.isnan(curve).any()}
+        by_class = {
+            name: curve.tolist() for name, curve in zip(NAMES, curves, strict=True) if not np.isnan(curve).any()
+        }
         content["precision_recall"] = {"iou": IOU, "recall": RECALLS.tolist(), "precision": by_class}
     return content
