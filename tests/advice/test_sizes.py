@@ -108,7 +108,7 @@ def test_the_split_is_chosen(data_set, tmp_path):
         ({}, {}, "train", FileNotFoundError, "no picture in its train split"),
         (BOXES, {}, "test", ValueError, "names no test split"),
         (BOXES, {"map": {"n01440764": "tench"}}, "train", ValueError, "describes a classifier's set"),
-        (BOXES, {"names": None}, "train", ValueError, "names"),
+        (BOXES, {"names": None}, "train", ValueError, "it has no names of classes"),
     ],
     ids=["no picture large enough", "no labels", "empty labels", "no pictures", "no such split", "classifier", "no names"],
 )  # fmt: skip
@@ -124,7 +124,7 @@ def test_a_folder_of_class_folders_is_called_a_classifiers_set(tmp_path):
         read_objects(tmp_path)
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [", "is no YAML file"), ("only words", "is no data YAML")])
+@pytest.mark.parametrize(("text", "message"), [("a: [", "is no YAML file"), ("only words", "it holds no keys")])
 def test_a_file_that_is_no_data_yaml_is_refused(tmp_path, text, message):
     (tmp_path / "data.yaml").write_text(text)
     with pytest.raises(ValueError, match=message):

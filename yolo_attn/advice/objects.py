@@ -42,7 +42,7 @@ def read_objects(data: str | Path, split: str = "train") -> Objects:
     if Path(data).is_dir():
         raise ValueError(f"advise: {data} is a folder, as a classifier's set is; {WANTED}")
     file = find_data(data)
-    _refuse_classes(file)
+    _check(file)
     try:
         description = check_det_dataset(str(file))
     except (SyntaxError, TypeError, RuntimeError) as error:  # what Ultralytics raises for a YAML that says too little
@@ -67,15 +67,17 @@ def read_objects(data: str | Path, split: str = "train") -> Objects:
     )
 
 
-def _refuse_classes(file: Path) -> None:
-    """Refuse ImageNet.yaml before Ultralytics downloads its 144 GB: alone among its YAMLs it maps codes to classes."""
+def _check(file: Path) -> None:
+    """Refuse what is no data YAML of a set with boxes, before Ultralytics downloads anything."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise ValueError(f"advise: {file} is no YAML file in UTF-8: {error}") from error
     if not isinstance(content, dict):
         raise ValueError(f"advise: {file} is no data YAML: it holds no keys")
-    if "map" in content:
+    if not (content.get("names") or content.get("nc")):
+        raise ValueError(f"advise: {file} is no data YAML: it has no names of classes")
+    if "map" in content:  # ImageNet.yaml, 144 GB; alone among Ultralytics' YAMLs it maps codes to classes
         raise ValueError(f"advise: {file} describes a classifier's set; {WANTED}")
 
 
