@@ -133,7 +133,8 @@ def test_hits_and_false_alarms_of_a_range_are_those_of_pycocotools(source):
 
 
 def ranges(truth, found):
-    return {score.name: score for score in scores([frame(truth, found)])}
+    result = evaluate_submission(Submission((frame(truth, found),), ()), details=True)
+    return {score.name: score for score in result.by_size}
 
 
 def test_the_five_ranges_are_named_by_their_sides():
@@ -217,6 +218,11 @@ def test_a_class_weighs_the_images_that_have_it_in_the_range():
         "car": (3, pytest.approx(100)),
         "bus": (1, 0),
     }
+
+
+def test_a_detection_of_infinite_area_is_a_false_alarm_of_the_last_range():
+    found = ranges([row(0, 0, 100, 100)], [row(0, 0, 1e308, 1e308, 0.9), row(0, 0, 100, 100, 0.8)])
+    assert pytest.approx(50) == found["96² and above"].AP
 
 
 def test_json_marks_the_ranges_as_not_official_and_has_no_infinity():

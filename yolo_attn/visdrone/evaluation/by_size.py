@@ -33,7 +33,7 @@ class SizeScore:
         AP: Mean over IoU thresholds 0.5 to 0.95; AP50 and AP75 at one.
         AR500: Recall at 500 detections, mean over the same thresholds.
         recall50: The same at IoU 0.5.
-        per_class: {class: {"ground_truth", "AP", "AP50", "AR500", "recall50"}} of the classes in the range.
+        per_class: {class: the same six numbers by name} of the classes in the range.
     """
 
     low: float
@@ -88,7 +88,7 @@ def _score(rows: Pooled, low: float, high: float) -> SizeScore:
 
 def _inside(boxes: np.ndarray, low: float, high: float) -> np.ndarray:
     area = boxes[:, 2] * boxes[:, 3]
-    return (low**2 <= area) & (area < high**2)
+    return (low**2 <= area) & ((area < high**2) | math.isinf(high))  # the area of a box of 1e308 pixels is infinite
 
 
 def _pairs_of(pairs: Candidates, chosen: np.ndarray) -> Candidates:
