@@ -63,12 +63,12 @@ def test_a_p2_head_is_advised_where_many_objects_are_tiny_at_the_advised_size(be
             2180.9,
             (0.03799 + 0.04075) / 2,
             True,
-        ),  # DOTA, as PaddleDetection's guide prints it, and which it tiles
+        ),  # DOTA-v1, as PaddleDetection's guide prints it, and which it tiles
         (1500, 1500, 0.03, False),
         (1502, 1500, 0.03, True),
         (3000, 2000, 0.04, False),
     ],
-    ids=["DOTA", "just as large", "larger", "objects just too large"],
+    ids=["DOTA-v1", "just as large", "larger", "objects just too large"],
 )
 def test_tiles_are_worth_a_trial_for_small_objects_in_large_pictures(width, height, box, wanted):
     advice = answers(width=width, height=height, relative_box=box)["tiles"]

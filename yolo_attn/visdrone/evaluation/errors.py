@@ -74,25 +74,13 @@ class Errors:
 
 def find_errors(rows: Pooled, frames: Sequence[Frame], confidence: float) -> Errors:
     """Sort the detections of `frames` into right and wrong; `rows` is their pool without what ignored regions remove."""
-    category, truth_category = rows.detections[:, 5], rows.truth[:, 5]
-    counts = np.isin(category, CATEGORIES) & (rows.detections[:, 4] >= confidence)
+    is_class, box_is_class = (np.isin(boxes[:, 5], CATEGORIES) for boxes in (rows.detections, rows.truth))
+    counts = is_class & (rows.detections[:, 4] >= confidence)
     taken = assign(rows.pairs.only(counts))[:, 0]
     hit = taken >= 0
     false_alarm = counts & ~hit & (rows.pairs.ignored_share < THRESHOLDS[0])
-    missed = np.isin(truth_category, CATEGORIES) & (rows.truth[:, 4] != 0)
+    missed = box_is_class & (rows.truth[:, 4] != 0)
     missed[taken[hit]] = False
-
-    kind, truth_kind = (np.where(np.isin(c, CATEGORIES), c - 1, 0).astype(int) for c in (category, truth_category))
-    confusion = np.zeros((BACKGROUND + 1, BACKGROUND + 1), int)
-    np.add.at(confusion, (kind[hit], kind[hit]), 1)
-    wrong, confused_with = _confused(rows, len(frames), false_alarm, missed)
-    covers = confused_with >= 0
-    np.add.at(confusion, (truth_kind[confused_with[covers]], kind[wrong[covers]]), 1)
-    np.add.at(confusion, (BACKGROUND, kind[wrong[~covers]]), 1)
-    uncovered = missed.copy()
-    uncovered[confused_with[covers]] = False
-    np.add.at(confusion, (truth_kind[uncovered], BACKGROUND), 1)
-
     by_picture = zip(
         frames,
         _split(rows.detections[hit], rows.image[hit], len(frames)),
@@ -106,22 +94,41 @@ def find_errors(rows: Pooled, frames: Sequence[Frame], confidence: float) -> Err
     ]
     return Errors(
         confidence=confidence,
-        detections=np.bincount(kind[counts], minlength=len(NAMES)),
-        confusion=confusion,
+        detections=np.bincount(_indices(rows.detections[counts]), minlength=len(NAMES)),
+        confusion=_confusion(rows, len(frames), hit, false_alarm, missed),
         pictures=tuple(sorted(pictures, key=lambda picture: -picture.errors)),
     )
 
 
-def _confused(rows: Pooled, images: int, false_alarm: np.ndarray, missed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices (F,) of the false alarms, and the missed box that each covers, or -1."""
-    wrong, boxes = np.flatnonzero(false_alarm), np.flatnonzero(missed)
-    found, there = rows.detections[wrong], rows.truth[boxes]
+def _confusion(rows: Pooled, images: int, hit: np.ndarray, false_alarm: np.ndarray, missed: np.ndarray) -> np.ndarray:
+    """Count hits (D,), false alarms (D,) and missed boxes (G,), all bool -> (11, 11), as in `Errors`."""
+    confusion = np.zeros((BACKGROUND + 1, BACKGROUND + 1), int)
+    found = _indices(rows.detections[hit])
+    np.add.at(confusion, (found, found), 1)
+    wrong, boxes, taken = _confused(rows, images, false_alarm, missed)
+    of_box, covered = np.append(_indices(boxes), BACKGROUND), np.zeros(len(boxes), bool)
+    np.add.at(confusion, (of_box[taken], _indices(wrong)), 1)  # taken -1 is the background
+    covered[taken[taken >= 0]] = True
+    confusion[:, BACKGROUND] += np.bincount(of_box[:-1][~covered], minlength=BACKGROUND + 1)
+    return confusion
+
+
+def _confused(
+    rows: Pooled, images: int, false_alarm: np.ndarray, missed: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the false alarms (F, 8), the missed boxes (M, 8), and the index (F,) of the box that each alarm covers, or -1."""
+    wrong, boxes = rows.detections[false_alarm], rows.truth[missed]
+    found, there = wrong.copy(), boxes.copy()
     found[:, 5] = there[:, 5] = 0  # any class matches any
     by_picture = zip(
-        _split(found, rows.image[wrong], images), _split(there, rows.truth_image[boxes], images), strict=True
+        _split(found, rows.image[false_alarm], images), _split(there, rows.truth_image[missed], images), strict=True
     )
-    taken = assign(join([candidates(*pair) for pair in by_picture]))[:, 0]
-    return wrong, np.where(taken >= 0, np.append(boxes, -1)[taken], -1)
+    return wrong, boxes, assign(join([candidates(*pair) for pair in by_picture]))[:, 0]
+
+
+def _indices(boxes: np.ndarray) -> np.ndarray:
+    """Rows (N, 8) of the ten classes -> class indices (N,) from 0."""
+    return boxes[:, 5].astype(int) - 1
 
 
 def _split(rows: np.ndarray, image: np.ndarray, images: int) -> list[np.ndarray]:
