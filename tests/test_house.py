@@ -80,6 +80,7 @@ ALLOWED = {
     "analysis": {
         "torch",
         "numpy",
+        "cv2",
         "yaml",
         "matplotlib",
         "ultralytics",

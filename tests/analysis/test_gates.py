@@ -166,8 +166,9 @@ def test_an_oriented_box_covers_its_own_pixels_only():
     """A bar of 8 x 1 pixels at 45 degrees through the middle of 8 x 8: the diagonal."""
     objects = Objects(np.array([[4.0, 4.0, 8.0, 1.0, math.pi / 4]]), np.array([0]), (8, 8))
     ((rows, columns, mask),) = objects.masks(8, 8)
-    places = {(y, x) for y, row in zip(range(8)[rows], mask) for x, inside in zip(range(8)[columns], row) if inside}
-    assert places == {(k, k) for k in range(1, 7)}  # half of 8 along the diagonal is 2.83 pixels of either axis
+    covered = np.zeros((8, 8), bool)
+    covered[rows, columns] = mask
+    assert np.argwhere(covered).tolist() == [[k, k] for k in range(1, 7)]  # 8 along the diagonal are 5.7 pixels of an axis
     along = np.array([math.cos(math.pi / 4), math.sin(math.pi / 4)])
     np.testing.assert_allclose(objects.corners()[0][1:3].mean(0), [4, 4] + 4 * along)
 
@@ -176,7 +177,10 @@ def test_the_classes_of_whole_images_are_told_apart():
     images = torch.tensor([0.25, 0.75, 1.0])[:, None, None, None].expand(3, 2, 2, 2)
     network = nn.Sequential(Brightness())
     regions = gates(network, [{"img": images, "cls": torch.tensor([0, 1, 1])}]).layers[0].regions
-    assert {name: (kind.objects, kind.mean) for name, kind in regions.by_class.items()} == {"0": (1, 0.25), "1": (2, 0.875)}
+    assert {name: (kind.objects, kind.mean) for name, kind in regions.by_class.items()} == {
+        "0": (1, 0.25),
+        "1": (2, 0.875),
+    }
     assert regions.images == 0 and math.isnan(regions.difference)
 
 
@@ -192,7 +196,9 @@ def test_a_layer_that_adds_shows_its_change_and_says_so():
 
 
 def test_a_layer_that_changes_the_size_is_left_out_and_said():
-    found = gates_of(LAYERS["EPSA"](64, 16, "3 5 7 9", "1 4 8 16", 2), LAYERS["ECA"](64), images=torch.rand(1, 64, 8, 8))
+    found = gates_of(
+        LAYERS["EPSA"](64, 16, "3 5 7 9", "1 4 8 16", 2), LAYERS["ECA"](64), images=torch.rand(1, 64, 8, 8)
+    )
     assert [layer.layer for layer in found.layers] == ["1"]
     assert found.left_out == {"0": "convolves channels and changes the size of the feature map"}
 
