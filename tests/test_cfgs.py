@@ -20,6 +20,7 @@ from yolo_attn.plugin.files import find
 ROOT = Path(__file__).parents[1]
 ALL = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
 FILES = sorted(make_cfgs.name(*entry) for entry in make_cfgs.TABLE)
+INSIDE = [name for name in FILES if name.endswith("-inside.yaml")]
 P2 = [name for name in FILES if name.startswith("yolov5-p2")]
 # Stock files change: an older Ultralytics has not all families and writes some rows otherwise.
 NEWEST = pytest.mark.skipif(not check_version(ultralytics.__version__, ">=8.4.190"), reason="cfg/ is of 8.4.190")
@@ -117,7 +118,7 @@ def test_every_row_reaches_the_head(file):
     assert {row.index for row in parsed} <= reaching
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [name for name in FILES if name not in INSIDE])
 def test_whatever_read_the_row_before_an_attention_layer_reads_the_layer(file):
     parsed = rows.parse(text_of(file))
     ours = [row for row in parsed if row.module in LAYERS]
@@ -125,6 +126,18 @@ def test_whatever_read_the_row_before_an_attention_layer_reads_the_layer(file):
         assert row.sources == [row.index - 1]
         assert [other.index for other in parsed if row.index - 1 in other.sources] == [row.index]
     assert bool(ours) == (file not in {"yolov5-p2.yaml", "yolov5-v6.yaml", "yolov5-v6-p2.yaml"})
+
+
+@pytest.mark.parametrize(("file", "blocks"), zip(INSIDE, ["C3k2", "C3k2", "C3", "C2f"], strict=True))
+def test_ema_stands_in_every_bottleneck_of_the_backbone_and_nowhere_else(file, blocks):
+    text = text_of(file)
+    parsed = rows.parse(text)
+    assert {row.module for row in parsed if row.block == blocks and row.section == "backbone"} == {f"{blocks}+EMA(8)"}
+    layers = network(text, "x")
+    for row in parsed[:-1]:
+        units = [module for module in layers[row.index].modules() if type(module).__name__ == "Bottleneck"]
+        inside = [module for module in layers[row.index].modules() if type(module) is LAYERS["EMA"]]
+        assert len(inside) == (len(units) if row.section == "backbone" else 0)
 
 
 @pytest.mark.parametrize("scale", ["n", "x"])

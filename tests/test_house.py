@@ -23,7 +23,7 @@ ALLOWED = {
     "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
-    "model_yaml": {"yaml", "yolo_attn.layers"},
+    "model_yaml": {"yaml", "yolo_attn.layers", "yolo_attn.networks"},
     "plugin": {
         "numpy",
         "torch",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from yolo_attn.model_yaml import edit, places, rows
+from yolo_attn.model_yaml import edit, inside, places, rows
 from yolo_attn.plugin.files import find
 
 CFG = Path(__file__).parents[2] / "cfg"
@@ -24,14 +24,24 @@ TABLE = [
     *(("yolov5", layer, args, "backbone-end") for layer, args in LAYERS.items()),
     *(("yolov5-p2", layer, args, "neck-blocks") for layer, args in ON_P2.items()),
     *((family, "EMA", [32], "backbone-end") for family in ("yolov8", "yolo11", "yolo26")),
+    *(
+        (family, "EMA", [8], "inside") for family in ("yolov5", "yolov8", "yolo11", "yolo26")
+    ),  # 8 splits all widths, 16 and up
 ]
 PLACES = {
     "backbone-end": "after the last stage of the backbone",
+    "inside": "in every bottleneck of the backbone, before its shortcut",
     "neck-blocks": "after each C3 of the neck but the one at stride 32",  # as the EMA paper's parameter counts show
 }
 HEADS = {  # (a YOLOv5, v6.0): what a reader must know, as two families share the name
-    (True, True): ". The anchor-based head of YOLOv5 v6.0, as the EMA paper trained it",
-    (True, False): ". Ultralytics' anchor-free head; yolov5-v6*.yaml have the anchor-based one of YOLOv5 v6.0",
+    (
+        True,
+        True,
+    ): ". The anchor-based head of YOLOv5 v6.0, as the EMA paper trained it; without -v6 the name means Ultralytics' anchor-free one",
+    (
+        True,
+        False,
+    ): ". Ultralytics' anchor-free head; yolov5-v6*.yaml have the anchor-based one that the EMA paper trained",
     (False, False): "",
 }
 # The papers' classifiers: file without -cls.yaml, row, learning rate schedule, classes, what a reader must know.
@@ -103,9 +113,10 @@ def p2_head() -> str:
     return "\n".join(["head:", "\n".join(levels), "  - [[21, 24, 27, 30], 1, Detect, [nc]]\n"])
 
 
-def name(base: str, layer: str | None, *_) -> str:
+def name(base: str, layer: str | None, args: list, place: str) -> str:
     """The name of one file."""
-    return f"{base}-{layer.lower()}.yaml" if layer else f"{base}.yaml"
+    suffix = "-inside" if place == "inside" else ""
+    return f"{base}-{layer.lower()}{suffix}.yaml" if layer else f"{base}.yaml"
 
 
 def cfg(base: str, layer: str | None, args: list, place: str) -> str:
@@ -119,6 +130,8 @@ def cfg(base: str, layer: str | None, args: list, place: str) -> str:
         text = text.replace(" Detect, [nc]", " AnchorDetect, [nc]")
     if layer:
         what += f"{' and' if base != stock else ' with'} {layer} {PLACES[place]}"
+        if place == "inside":
+            text = inside.insert_inside(text, [f"{layer}:{args[0]}"], ["backbone"])
         for after in reversed(_places(text, place)):
             text = edit.insert(text, after, layer, args)
     lines = _without_comments(text).splitlines()
@@ -151,6 +164,8 @@ def classifier(name: str, row: str, schedule: str, classes: int, what: str) -> s
 
 
 def _places(text: str, place: str) -> list[int]:
+    if place == "inside":
+        return []
     if place != "neck-blocks":
         return places.places(text, place)
     return [row.index for row in rows.parse(text) if row.section == "head" and row.module == "C3"][:-1]

@@ -200,6 +200,16 @@ def test_a_package_that_offers_no_layer_is_named(installed, entry, code, sentenc
         find_layer("Mine")
 
 
+def test_a_layer_of_a_file_stands_inside_a_block(model_yaml, monkeypatch):
+    rows = [ROWS["backbone"][0], [-1, 1, "C3+Mine(2)", [8]]]
+    model = tasks.DetectionModel({**ROWS, "backbone": rows, "yaml_file": str(model_yaml)}, verbose=False).model
+    assert [m.power for m in model[1].modules() if type(m).__name__ == "Mine"] == [2]
+    forget()
+    monkeypatch.setenv("YOLO_ATTN_LAYERS", str(model_yaml.with_name("my_layers.py")))
+    offered = {key: value for key, value in ROWS.items() if key != "layers"}
+    assert tasks.DetectionModel({**offered, "backbone": rows}, verbose=False).model[1].np > 0
+
+
 def test_rezero_takes_a_layer_of_a_file(model_yaml):
     rows = [ROWS["backbone"][0], [-1, 1, "ReZero", ["Mine", 2]]]
     model = tasks.DetectionModel({**ROWS, "backbone": rows, "yaml_file": str(model_yaml)}, verbose=False).model

@@ -8,6 +8,7 @@ from yolo_attn.checking.build import build_errors
 from yolo_attn.checking.permitted import forbidden
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import document
+from yolo_attn.model_yaml.inner_layers import has_layers
 from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
 from yolo_attn.plugin.offered_layers import named_files, register_named_files
 
@@ -53,7 +54,7 @@ def _unread_outputs(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         is_attention = row.module in LAYERS
         if row.index not in reaching:
-            level = "error" if is_attention else "warning"
+            level = "error" if is_attention or has_layers(row.module) else "warning"
             ending = "its output never reaches the head" if consumers[row.index] else "nothing reads it"
             yield Finding(level, row.index, f"{row.module} is without effect: {ending}")
         elif is_attention:

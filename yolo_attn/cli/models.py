@@ -33,6 +33,13 @@ def insert(
             "Repeat the option for several places."
         ),
     ] = None,
+    into: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Put the layers inside blocks instead, in every bottleneck before its shortcut: a block's name such as C3k2, "
+            "backbone, neck, all, or the index of a row. With @end, such as SPPF@end, at the end of the block. Repeatable."
+        ),
+    ] = None,
     rezero: Annotated[
         bool,
         typer.Option(
@@ -42,32 +49,36 @@ def insert(
     ] = False,
     run_layers: RunLayers = False,
 ) -> None:
-    """Put attention layers into a model YAML. Later rows are renumbered and rewired to read the new layer.
+    """Put attention layers into a model YAML: rows of their own, behind which rows are renumbered and rewired, or inside blocks.
 
     Example: yolo-attn insert yolov5s.yaml EMA -o my.yaml
 
     Example: yolo-attn insert yolo11n.yaml EMA:8 CBAM:16,7 --at neck --at sppf -o yolo11n-attention.yaml
+
+    Example: yolo-attn insert yolo11s.yaml EMA:8 --into C3k2 -o yolo11s-inside.yaml
     """
-    from yolo_attn.model_yaml import edit, places, rows
+    from yolo_attn.model_yaml import edit, inside, places, rows
     from yolo_attn.model_yaml.scale import scale_of, with_default_scale
     from yolo_attn.plugin.offered_layers import find_layer
 
-    at = at or [places.DEFAULT]
+    at = at or ([] if into else [places.DEFAULT])
     text = _read(base)
     with _error_names(base):
         for layer in layers:
             find_layer(layer.partition(":")[0])  # registers those that a package or YOLO_ATTN_LAYERS offers
         chosen = ["ReZero:" + layer.replace(":", ",", 1) for layer in layers] if rezero else layers
-        changed = edit.insert_all(text, chosen, at)
+        changed = edit.insert_all(inside.insert_inside(text, chosen, into or []), chosen, at)
         scale, scale_of_output = scale_of(Path(base).name), scale_of(output.name)
         if scale and not scale_of_output:
             changed = with_default_scale(changed, scale)  # my.yaml, made of yolov5s.yaml, is s too
         _refuse_errors(changed, output, scale_of_output or scale, _file(base) if run_layers else None)
     _write(output, changed)
     modules = [row.module for row in rows.parse(text)]
-    for role in at:
-        behind = ", ".join(f"{row} ({modules[row]})" for row in places.places(text, role))
-        typer.echo(f"{output}: {' and '.join(layers)} behind row {behind}" + ("" if role.isdecimal() else f", {role}"))
+    found = [("inside", role, places.blocks(text, role.partition("@")[0])) for role in into or ()]
+    found += [("behind", role, places.places(text, role)) for role in at]
+    for where, role, indices in found:
+        named = ", ".join(f"{row} ({modules[row]})" for row in indices)
+        typer.echo(f"{output}: {' and '.join(layers)} {where} row {named}" + ("" if role.isdecimal() else f", {role}"))
     typer.echo(f"Train it with: yolo train {shlex.quote(f'model={output}')} data=coco8.yaml")
 
 

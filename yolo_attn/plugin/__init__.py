@@ -2,6 +2,8 @@
 
 parser.py          builds a model YAML with plug-in rows: `parse_model`
 row_preparation.py checks a plug-in row and writes it as Ultralytics' parser can build it
+inner_layers.py    rows with layers inside their block, `C3+EMA(8)`
+inside_blocks.py   puts those layers inside the block that the parser has built
 source_widths.py   how a row gets the width of its source
 arguments.py       checks a row's arguments against the constructor's signature
 offered_layers.py  layers of users' files and of installed packages: `find_layer`
@@ -9,6 +11,8 @@ registration.py    names that model YAMLs may use: `register`
 files.py           finds cfg/ and data/ by bare name: `find`
 weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
+yolov5_checkpoint.py checkpoints of YOLOv5 itself as models of yolov5-v6.yaml
+yolov5_pickle.py   tensors out of a checkpoint whose classes are not installed
 lr_schedule.py     learning rate schedules that a model YAML names
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
@@ -63,7 +67,7 @@ def install() -> None:
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
     during_training = (  # nothing happens in the training of a model that needs none of these
-        ("on_pretrain_routine_end", anchor_head.check_anchors),
+        ("on_pretrain_routine_end", anchor_head.prepare_training),
         ("on_pretrain_routine_end", offered_layers.copy_layer_files),
         ("on_train_epoch_start", lr_schedule.follow),
     )

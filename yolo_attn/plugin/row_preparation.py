@@ -47,11 +47,21 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
     values = [nc if value == "nc" and name in networks.MODULES else literal(value) for value in values]
     if name == networks.FEATURE:
         return [source, number, "Index", _index_arguments(values, earlier[source] if earlier else None)]
-    values = fitted(layer, values)
-    _check_inner_layer(layer, values)
+    values = fitted_arguments(layer, values)
     setattr(tasks, name, layer)
     source = Sources(sources) if several else source
     return [source, number, name, Arguments(source, layer, values)]
+
+
+def fitted_arguments(layer: type[nn.Module], values: list) -> list:
+    """Return a layer's arguments as its constructor asks for them, those of a layer that it is given by name checked as well.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    values = fitted(layer, values)
+    _check_inner_layer(layer, values)
+    return values
 
 
 def _layer(name: Any) -> type[nn.Module] | None:
