@@ -168,7 +168,9 @@ def test_an_oriented_box_covers_its_own_pixels_only():
     ((rows, columns, mask),) = objects.masks(8, 8)
     covered = np.zeros((8, 8), bool)
     covered[rows, columns] = mask
-    assert np.argwhere(covered).tolist() == [[k, k] for k in range(1, 7)]  # 8 along the diagonal are 5.7 pixels of an axis
+    assert np.argwhere(covered).tolist() == [
+        [k, k] for k in range(1, 7)
+    ]  # 8 along the diagonal are 5.7 pixels of an axis
     along = np.array([math.cos(math.pi / 4), math.sin(math.pi / 4)])
     np.testing.assert_allclose(objects.corners()[0][1:3].mean(0), [4, 4] + 4 * along)
 

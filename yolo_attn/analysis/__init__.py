@@ -7,7 +7,8 @@ gate_statistics.py     these gates in numbers
 objects.py             the same inside and outside of boxes, by class and by size
 counterfactual.py      the score with a layer's gate replaced
 gate_report.py         files that `yolo-attn gates` writes
-gate_maps.py           pictures of the gates: a sheet, and a page
+gate_maps.py           heat maps of the gates: a sheet
+gate_page.py           the same as a page to click through
 rotation.py            accuracy of a classifier on rotated images
 report.py              files of either analysis
 evaluation.py          a trained model and the images that it is measured on

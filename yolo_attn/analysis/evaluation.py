@@ -48,7 +48,7 @@ class Evaluation(Protocol):
     @property
     def images(self) -> int: ...
 
-    def evaluate(self, begin: Begin) -> Scores:
+    def evaluate(self, begin: Begin = lambda batch: None) -> Scores:
         """Run the model over all images; `begin` is called with each batch before."""
 
 
@@ -76,7 +76,7 @@ class ClassifierEvaluation:
     def images(self) -> int:
         return len(self.batches.dataset)  # type: ignore[arg-type]
 
-    def evaluate(self, begin: Begin) -> ClassificationScores:
+    def evaluate(self, begin: Begin = lambda batch: None) -> ClassificationScores:
         """As `Evaluation` says."""
         right = []
         for batch in TQDM(self.batches, desc="gates"):

@@ -52,7 +52,7 @@ def gates(
 
     Example: yolo-attn gates runs/detect/train/weights/best.pt --data VisDrone.yaml
     """
-    from yolo_attn.analysis import gate_maps, gate_report
+    from yolo_attn.analysis import gate_maps, gate_page, gate_report
     from yolo_attn.analysis.counterfactual import counterfactual as replaced_gates
     from yolo_attn.analysis.evaluation import evaluation
     from yolo_attn.analysis.layer_gates import measure
@@ -69,7 +69,7 @@ def gates(
     files = ["gates.json", "gates.csv", "gates.png"]
     if found.pictures:
         atomic_write(out / "maps.png", gate_maps.png(gate_maps.sheet(found, model.name)))
-        atomic_write(out / "maps.html", gate_maps.page(found, model.name))
+        atomic_write(out / "maps.html", gate_page.page(found, model.name))
         files += ["maps.png", "maps.html"]
     headings = ["layer", "map", "mean", "std", "of images", "~0", "~1/2", "~1", "in boxes"]
     _print(f"{model}: gates, {found.images:,} images", headings, [_gate_row(layer) for layer in found.layers])
