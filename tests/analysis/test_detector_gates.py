@@ -168,7 +168,8 @@ def test_the_first_layers_of_stages_alone(tmp_path, data):
 def test_a_classifier_shows_gates_by_class(tmp_path, row, number):
     images = draw(tmp_path / "data", dark=20, light=200)
     file = checkpoint(tmp_path, yaml(row), imgsz=64)
-    done = invoke(file, "--data", images, "--out", tmp_path / "out", "--show", 0, "--device", "cpu")
+    data = [images.parent, "--split", "data"] if row == "[18, ECA]" else [images]
+    done = invoke(file, "--data", *data, "--out", tmp_path / "out", "--show", 0, "--device", "cpu")
     assert done.exit_code == 0, done.output
     record = json.loads((tmp_path / "out" / "gates.json").read_text(encoding="utf-8"))
     assert len(record["layers"]) == number and not record["left_out"]
@@ -192,6 +193,7 @@ def test_chosen_pictures_are_kept_by_name(detector, data):
         ("no such split", "has no split test; it has train, val"),
         ("other classes", "its classes are cat, dog; those of the model are red, green"),
         ("a folder", "a model for detect needs a data YAML"),
+        ("other picture", "7.png: not among the 6 images; write names as in 0000001.jpg"),
     ],
 )
 def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path, detector, data, case, expected):
@@ -203,6 +205,8 @@ def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path, detector, dat
         detector.write_bytes(b"onnx")
     elif case == "no such split":
         options = ["--split", "test"]
+    elif case == "other picture":
+        options = ["--picture", "7.png", "--picture", "1.png"]
     elif case == "a folder":
         data = data.parent
     else:

@@ -99,7 +99,7 @@ def evaluation(
     Args:
         model: The checkpoint, of any task but semantic segmentation and depth.
         data: A data YAML; for a classifier a folder with a folder per class, or of a data set that has `val` or `test`.
-        split: train, val or test of a data YAML.
+        split: train, val or test; val of a classifier's folder is what `yolo val` takes.
         imgsz: Longer side of an image in pixels; None is that of the training.
         batch: Images in a batch.
         workers: Processes that read images; 0 reads in the main process.
@@ -113,5 +113,6 @@ def evaluation(
     yolo = model if isinstance(model, YOLO) else opened(Path(model), "yolo train", tasks)
     if yolo.task == "classify":
         classifier = TrainedClassifier.of(yolo, imgsz, device)
-        return ClassifierEvaluation(classifier, loader(classifier, Path(data), batch, workers))
+        folder = Path(data) if split == "val" else Path(data, split)
+        return ClassifierEvaluation(classifier, loader(classifier, folder, batch, workers))
     return TrainedDetector.of(yolo, Path(data), split, imgsz, batch=batch, workers=workers, device=device)

@@ -102,10 +102,18 @@ class Measurement:
 
 
 def measure(trained: Evaluation, show: int | Sequence[str] = 0) -> Measurement:
-    """Run a model over its images and read the gates; `show` as for `gates`."""
+    """Run a model over its images and read the gates; `show` as for `gates`.
+
+    Raises:
+        ValueError: The model has no attention layer, or none that shows anything, or there is no image of a name in `show`.
+    """
     with Recording(trained.network, chosen(show, trained.images)) as recording:
         scores = trained.evaluate(recording.begin)
-    return Measurement(summary(recording, trained.names), recording, scores)
+    measured = summary(recording, trained.names)
+    missing = [] if isinstance(show, int) else sorted({*show} - {picture.name for picture in measured.pictures})
+    if missing:
+        raise ValueError(f"{', '.join(missing)}: not among the {measured.images} images; write names as in 0000001.jpg")
+    return Measurement(measured, recording, scores)
 
 
 def chosen(show: int | Sequence[str], images: int = 0) -> Callable[[int, str], bool]:

@@ -27,7 +27,7 @@ def gates(
     data: Annotated[
         Path, typer.Option(help="Data YAML; for a classifier a folder with one folder of images per class.")
     ],
-    split: Annotated[str, typer.Option(help="Images of the data YAML: train, val or test.")] = "val",
+    split: Annotated[str, typer.Option(help="Images that are measured: train, val or test.")] = "val",
     out: Out = None,
     imgsz: Annotated[
         int | None, typer.Option(min=1, help="Longer side in pixels. By default that of the training.")
