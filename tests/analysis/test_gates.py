@@ -137,6 +137,12 @@ def test_gates_inside_and_outside_of_boxes_by_class_and_size():
     assert {size: kind.objects for size, kind in regions.by_size.items()} == {"medium": 1, "large": 1}
 
 
+def test_a_batch_without_objects_has_gates_and_no_regions():
+    nothing = {"bboxes": torch.zeros(0, 4), "cls": torch.zeros(0, 1), "batch_idx": torch.zeros(0)}
+    (layer,) = gates_of(Fixed(torch.rand(1, 4, 4)), images=torch.ones(2, 1, 4, 4), **nothing).layers
+    assert (layer.regions.images, layer.regions.by_class, sum(layer.values.counts)) == (0, {}, 32)
+
+
 def test_padding_is_not_outside_of_boxes():
     """Two of eight columns on either side are padding, where the gate is 9."""
     factor = torch.full((1, 8, 8), 9.0)

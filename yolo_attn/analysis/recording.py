@@ -134,7 +134,7 @@ class _Batch:
         size = (self._img.shape[2], self._img.shape[3])
         if "bboxes" in batch:
             owner, kinds = batch["batch_idx"].cpu().numpy(), batch["cls"].cpu().numpy().reshape(-1)
-            boxes = batch["bboxes"].cpu().numpy().reshape(len(kinds), -1)
+            boxes = batch["bboxes"].cpu().numpy()
             paddings = [pad for _, pad in batch.get("ratio_pad", [(None, (0, 0))] * self.images)]
             self.objects = [
                 Objects(boxes[owner == index], kinds[owner == index], size, padding)
