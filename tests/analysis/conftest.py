@@ -32,8 +32,8 @@ def build(folder: Path, stock: str = "yolov8.yaml", layers: tuple[str, ...] = ("
     ):  # boxes of about four strides, so that some fit into a picture
         with torch.no_grad():
             branch[-1].bias.view(4, 16)[:, 2] += 10
-    yolo.model.names = NAMES
-    yolo.save(folder / "best.pt")
+    yolo.model.names, yolo.model.args = NAMES, {"imgsz": IMGSZ, "task": yolo.task}
+    torch.save({"model": yolo.model.half(), "train_args": yolo.model.args}, folder / "best.pt")
     return folder / "best.pt"
 
 
