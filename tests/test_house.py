@@ -47,7 +47,10 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
+    "advice": {"numpy", "yaml", "matplotlib", "ultralytics", "yolo_attn.storage", "yolo_attn.plugin"},
     "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
+    "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
@@ -98,6 +101,7 @@ ALLOWED = {
         "yolo_attn.plugin",
         "yolo_attn.checking",
         "yolo_attn.contract",
+        "yolo_attn.advice",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",
