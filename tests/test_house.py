@@ -84,6 +84,7 @@ ALLOWED = {
     "analysis": {
         "torch",
         "numpy",
+        "cv2",
         "yaml",
         "matplotlib",
         "ultralytics",

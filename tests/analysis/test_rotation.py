@@ -204,7 +204,7 @@ def classifier(tmp_path_factory) -> Path:
         ("no checkpoint", "not there; give a checkpoint such as best.pt"),
         ("a yaml", "is no checkpoint; give the .pt file"),
         ("a damaged checkpoint", "damaged.pt: cannot be opened as a checkpoint"),
-        ("a detector", "is a model for detect; give one for classify"),
+        ("a detector", "a model for detect"),  # which `gates` reads, with a data YAML
         ("no folder", "there is no image; give a folder with one folder of images per class"),
         ("empty folder", "there is no image; give a folder with one folder of images per class"),
         ("flat folder", "there is no image; give a folder with one folder of images per class"),
@@ -234,7 +234,8 @@ def test_bad_input_is_named(tmp_path, classifier, case, expected, verb):
         (data / "dark" / "2.png").write_text("" if case == "empty file" else "no picture")
     elif case == "unknown class":
         draw(data, dark=20, grey=100)
-    error = CliRunner().invoke(app, [verb, "--model", str(model), "--data", str(data)]).exception
+    named = [str(model)] if verb == "gates" else ["--model", str(model)]
+    error = CliRunner().invoke(app, [verb, *named, "--data", str(data)]).exception
     assert isinstance(error, FileNotFoundError | ValueError) and expected in str(error)
     assert not list(tmp_path.glob("*-*"))  # no results
 

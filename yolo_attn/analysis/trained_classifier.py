@@ -8,6 +8,7 @@ from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
@@ -19,7 +20,23 @@ from ultralytics.nn.autobackend import check_class_names
 from ultralytics.utils.patches import imread
 from ultralytics.utils.torch_utils import select_device
 
+from yolo_attn.analysis.checkpoint import opened
+
 SPLITS = ("val", "validation", "valid", "test")  # the first that a folder has is measured, as by `yolo val`
+
+
+@dataclass(frozen=True)
+class ClassificationScores:
+    """For each image whether the class with the highest score is right."""
+
+    right: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.right)
+
+    def score(self, index: np.ndarray) -> float:
+        """Accuracy in percent over the images at `index`, which may repeat."""
+        return 100 * float(self.right[index].mean())
 
 
 @dataclass(frozen=True)
@@ -45,16 +62,11 @@ class TrainedClassifier:
             FileNotFoundError: There is no such file.
             ValueError: It is no checkpoint, or not the checkpoint of a classifier.
         """
-        if not file.exists():
-            raise FileNotFoundError(f"{file}: not there; give a checkpoint such as best.pt of `yolo classify train`")
-        if file.suffix != ".pt" or file.is_dir():
-            raise ValueError(f"{file}: is no checkpoint; give the .pt file of `yolo classify train`")
-        try:
-            model = YOLO(str(file))
-        except Exception as error:  # a file that torch unpickles may raise anything
-            raise ValueError(f"{file}: cannot be opened as a checkpoint: {error}") from error
-        if model.task != "classify":
-            raise ValueError(f"{file}: is a model for {model.task}; give one for classify, of `yolo classify train`")
+        return cls.of(opened(file, "yolo classify train", ("classify",)), imgsz, device)
+
+    @classmethod
+    def of(cls, model: YOLO, imgsz: int | None = None, device: str | None = None) -> TrainedClassifier:
+        """Take an open checkpoint; the rest as in `load`."""
         network = model.model.float().eval().to(select_device(device or "", verbose=False))
         names = tuple(name for _, name in sorted(check_class_names(model.names).items()))
         return cls(network=network, names=names, imgsz=imgsz or model.overrides.get("imgsz", 224))
@@ -67,7 +79,7 @@ class TrainedClassifier:
 
 
 class ClassFolders(ClassificationDataset):
-    """A folder with a folder per class -> {"img": (3, imgsz, imgsz), "cls": class of the model}, in order of path.
+    """A folder with a folder per class -> {"img": (3, imgsz, imgsz), "cls": class of the model, "im_file": path}, in order of path.
 
     Reading, scaling and cropping are those of `yolo val`. Ultralytics drops what it cannot read and, in some versions, takes
     classes by their place instead of by name; here both are errors. Nothing is written beside the images.
@@ -97,6 +109,9 @@ class ClassFolders(ClassificationDataset):
             raise ValueError(f"{folder}: the model knows no class {', '.join(unknown)[:200]}; its classes are {known}")
         for sample, name in zip(self.samples, folders, strict=True):
             sample[1] = index_of[class_of[name]]
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {**super().__getitem__(index), "im_file": str(self.samples[index][0])}
 
     def verify_images(self) -> list[list[Any]]:
         """Check that every image can be read; Ultralytics calls this at the start.

@@ -11,10 +11,12 @@ layer stands on its class:
 - `parameter_formula` (str): number of parameters, a Python expression in C and the constructor's arguments; letters of its
   own are defined behind semicolons: "2 * C * m; m = C // reduction".
 - `multi_source` (bool): True if the layer reads a list of feature maps, and the constructor a list of channels. Left out otherwise.
-- `no_gate` (str): why output / input of a channel is not what the layer scales it by, such as "adds to channels". Left out
-  where the layer multiplies each channel.
+- `gate(x)` (method): what the layer multiplies x by, in the shape of x or one that broadcasts to it: x * gate(x) is forward(x). With
+  several sources it reads them as `forward` does and is the gate of the first. A layer that reorders channels afterwards
+  has a method `shuffled`: forward(x) is shuffled(x * gate(x)).
+- `no_gate` (str): why there is no `gate`, such as "adds to channels".
 
-Only `multi_source` matters to layers that users register; the others describe what this package documents. Files whose name
+Only `multi_source` and `gate` matter to layers that users register; the others describe what this package documents. Files whose name
 starts with an underscore are private: shared checks, the BatchNorm of pooled vectors, the fast forms of EMA.
 """
 

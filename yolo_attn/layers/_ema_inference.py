@@ -15,6 +15,12 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
     return weighted(groups, *coefficients(*pooled(groups), conv1x1, gn, conv3x3), gn.eps)[0].view(x.shape)
 
 
+def gates(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -> Tensor:
+    """x (B, C, H, W) -> the gate of `gated`, (N, 1, H, W)."""
+    groups = x.contiguous().view(-1, gn.num_channels, *x.shape[2:])
+    return weighted(groups, *coefficients(*pooled(groups), conv1x1, gn, conv3x3), gn.eps)[1]
+
+
 def is_traced() -> bool:
     """Return whether the operators are being recorded (TorchScript or torch.compile), so that they must be plain ones."""
     return torch.jit.is_tracing() or torch.compiler.is_compiling()

@@ -46,8 +46,12 @@ class BAM(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> 1 + gate (B, C, H, W)."""
         hidden = pooled_batch_norm(self.norm, self.squeeze(x.mean((2, 3))))
         by_channel = self.expand(F.relu(hidden))[:, :, None, None]
         by_pixel = self.pixels(x)
         score = by_channel * by_pixel if self.authors_code else by_channel + by_pixel
-        return x * (score.sigmoid_() + 1).to(x.dtype)
+        return (score.sigmoid_() + 1).to(x.dtype)

@@ -33,9 +33,18 @@ class CA(nn.Module):
         self.columns = nn.Conv2d(width, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        rows, columns = self._gates(x)
+        return x * rows * columns
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
+        rows, columns = self._gates(x)
+        return rows * columns
+
+    def _gates(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         pooled = torch.cat([x.mean(3, keepdim=True), x.mean(2, keepdim=True).transpose(2, 3)], 2)  # (B, C, H + W, 1)
         mixed = F.hardswish(self.norm(self.squeeze(pooled)))
         rows, columns = mixed.split([x.shape[2], x.shape[3]], 2)
         rows = self.rows(rows).sigmoid().to(x.dtype)
         columns = self.columns(columns).sigmoid().transpose(2, 3).to(x.dtype)
-        return x * rows * columns
+        return rows, columns

@@ -41,10 +41,14 @@ class CAA(nn.Module):
         self.expand_norm = nn.BatchNorm2d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         surroundings = F.avg_pool2d(x, 7, 1, 3)
         context = self.column(self.row(F.silu(self.squeeze_norm(self.squeeze(surroundings)))))
         gate = F.silu(self._normalised(self.expand(context))).sigmoid()
-        return x * gate.to(x.dtype)
+        return gate.to(x.dtype)
 
     def _normalised(self, x: torch.Tensor) -> torch.Tensor:
         norm = self.expand_norm

@@ -38,8 +38,19 @@ class CBAM(nn.Module):
         self.norm = nn.BatchNorm2d(1) if authors_code else nn.Identity()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x * self._channel_gate(x)
+        return x * self._pixel_gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> channel gate * pixel gate (B, C, H, W)."""
+        by_channel = self._channel_gate(x)
+        return by_channel * self._pixel_gate(x * by_channel)
+
+    def _channel_gate(self, x: torch.Tensor) -> torch.Tensor:
         pooled = torch.stack([x.mean((2, 3)), x.amax((2, 3))])  # (2, B, C)
         gate = self.expand(F.relu(self.squeeze(pooled))).sum(0).sigmoid().to(x.dtype)  # (B, C)
-        x = x * gate[:, :, None, None]
+        return gate[:, :, None, None]
+
+    def _pixel_gate(self, x: torch.Tensor) -> torch.Tensor:
         pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)  # (B, 2, H, W)
-        return x * self.norm(self.conv(pooled)).sigmoid().to(x.dtype)
+        return self.norm(self.conv(pooled)).sigmoid().to(x.dtype)

@@ -43,6 +43,10 @@ class ECA(nn.Module):
         self.conv = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, 1, 1)."""
         pooled = x.mean((2, 3))  # (B, C)
         gate = self.conv(pooled[:, None])[:, 0].sigmoid().to(x.dtype)  # (B, C)
-        return x * gate[:, :, None, None]
+        return gate[:, :, None, None]

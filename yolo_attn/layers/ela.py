@@ -40,10 +40,20 @@ class ELA(nn.Module):
         self.norm = nn.GroupNorm(groups, channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        rows, columns = self._gate(x.mean(3)), self._gate(x.mean(2))
-        return x * rows.to(x.dtype)[..., None] * columns.to(x.dtype)[:, :, None]
+        rows, columns = self._gates(x)
+        return x * rows * columns
 
-    def _gate(self, pooled: torch.Tensor) -> torch.Tensor:
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
+        rows, columns = self._gates(x)
+        return rows * columns
+
+    def _gates(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """x (B, C, H, W) -> rows (B, C, H, 1) and columns (B, C, 1, W)."""
+        rows, columns = self._along(x.mean(3)), self._along(x.mean(2))
+        return rows.to(x.dtype)[..., None], columns.to(x.dtype)[:, :, None]
+
+    def _along(self, pooled: torch.Tensor) -> torch.Tensor:
         """pooled (B, C, length) -> (B, C, length)."""
         # torch.group_norm: calling the module fails on a single value.
         norm = self.norm

@@ -62,3 +62,9 @@ class EMA(nn.Module):
         else:
             form = _ema_inference.gated
         return form(x, self.conv1x1, self.gn, self.conv3x3)
+
+    @torch.no_grad()
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W), the same for the k channels of a group; it has no gradient."""
+        groups = _ema_inference.gates(x, self.conv1x1, self.gn, self.conv3x3).view(len(x), self.factor, *x.shape[2:])
+        return groups.repeat_interleave(self.gn.num_channels, 1)

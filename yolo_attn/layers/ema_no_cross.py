@@ -20,11 +20,14 @@ class EMANoCross(EMA):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         k, (height, width) = self.gn.num_channels, x.shape[2:]
         groups = x.reshape(-1, k, height, width)  # (B * factor, k, H, W)
         pooled = torch.cat([groups.mean(3, keepdim=True), groups.mean(2, keepdim=True).transpose(2, 3)], 2)
         rows, columns = self.conv1x1(pooled).sigmoid().to(x.dtype).split([height, width], 2)
         gated = groups * rows * columns.transpose(2, 3)
         normalised = torch.group_norm(gated, k, self.gn.weight, self.gn.bias, self.gn.eps)  # as in `definition` of EMA
-        gate = (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype)
-        return (groups * gate).view(x.shape)
+        return (normalised + self.conv3x3(groups)).sigmoid().to(x.dtype).view(x.shape)

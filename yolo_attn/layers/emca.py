@@ -70,7 +70,10 @@ class EMCA(nn.Module):
             self.norm = nn.BatchNorm1d(width)
 
     def forward(self, feature_maps: list[torch.Tensor]) -> torch.Tensor:
-        x = feature_maps[0]
+        return feature_maps[0] * self.gate(feature_maps)
+
+    def gate(self, feature_maps: list[torch.Tensor]) -> torch.Tensor:
+        """Feature maps as for `forward` -> gate (B, C, 1, 1) of the first."""
         repeated = [
             torch.cat([self._pooled(source)] * times, 2)[..., : self.width]
             for source, times in zip(feature_maps, self.repeats, strict=True)
@@ -81,7 +84,7 @@ class EMCA(nn.Module):
             # The R values of a channel lie side by side, so that the kernel takes one channel at a step.
             mixed = self.merge(torch.stack(repeated, 3).view(-1, 1, self.width * len(feature_maps)))
             pooled = F.relu(mixed).view(-1, statistics, self.width)
-        return x * self._excited(pooled).sigmoid().to(x.dtype)[:, :, None, None]
+        return self._excited(pooled).sigmoid().to(feature_maps[0].dtype)[:, :, None, None]
 
     def _pooled(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> (B, 1, C), the mean, or (B, 2, C), with the standard deviation."""

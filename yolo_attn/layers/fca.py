@@ -59,13 +59,17 @@ class FCA(nn.Module):
         self.frequencies = frequencies
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, 1, 1)."""
         height, width = x.shape[2:]
         bases = _bases if torch.jit.is_tracing() or torch.compiler.is_compiling() else _cached_bases
         basis, scale = bases(self.frequencies, height, width, x.dtype, x.device)
         parts = x.reshape(-1, self.frequencies, self.expand.out_features // self.frequencies, height, width)
         pooled = (parts * basis).sum((3, 4), dtype=scale.dtype) * scale  # (B, frequencies, C / frequencies)
         gate = self.expand(F.relu(self.squeeze(pooled.flatten(1).to(x.dtype)))).sigmoid().to(x.dtype)  # (B, C)
-        return x * gate[:, :, None, None]
+        return gate[:, :, None, None]
 
 
 def _bases(

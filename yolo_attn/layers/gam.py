@@ -62,11 +62,24 @@ class GAM(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.by_channel:
-            x = x * self.expand(F.relu(self.squeeze(x))).sigmoid_().to(x.dtype)
+            x = x * self._channel_gate(x)
         if self.by_pixel:
-            hidden = F.relu(self.norm(self.reduce(x)))
-            if self.groups > 1:
-                split = hidden.view(-1, self.groups, self.norm.num_features // self.groups, *x.shape[2:])
-                hidden = split.transpose(1, 2).reshape(-1, self.norm.num_features, *x.shape[2:])
-            x = x * self.restore(hidden).sigmoid_().to(x.dtype)
+            x = x * self._pixel_gate(x)
         return x
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> channel gate * pixel gate (B, C, H, W)."""
+        if not self.by_channel:
+            return self._pixel_gate(x)
+        by_channel = self._channel_gate(x)
+        return by_channel * self._pixel_gate(x * by_channel) if self.by_pixel else by_channel
+
+    def _channel_gate(self, x: torch.Tensor) -> torch.Tensor:
+        return self.expand(F.relu(self.squeeze(x))).sigmoid_().to(x.dtype)
+
+    def _pixel_gate(self, x: torch.Tensor) -> torch.Tensor:
+        hidden = F.relu(self.norm(self.reduce(x)))
+        if self.groups > 1:
+            split = hidden.view(-1, self.groups, self.norm.num_features // self.groups, *x.shape[2:])
+            hidden = split.transpose(1, 2).reshape(-1, self.norm.num_features, *x.shape[2:])
+        return self.restore(hidden).sigmoid_().to(x.dtype)

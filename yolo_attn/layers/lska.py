@@ -44,6 +44,10 @@ class LSKA(nn.Module):
         self.pointwise = nn.Conv2d(channels, channels, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         near = self.near_column(self.near_row(x))
         gate = self.pointwise(self.far_column(self.far_row(near)))
-        return x * gate.to(x.dtype)
+        return gate.to(x.dtype)

@@ -35,11 +35,15 @@ class MCA(nn.Module):
         self.channels = _Gate(max(1, kernel_size - 1 + kernel_size % 2)) if by_channel else None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         rows = self.rows(x, (1, 3))[:, None, :, None]
         columns = self.columns(x, (1, 2))[:, None, None]
         if self.channels is None:
-            return x * ((rows + columns) / 2)
-        return x * ((self.channels(x, (2, 3))[:, :, None, None] + rows + columns) / 3)
+            return (rows + columns) / 2
+        return (self.channels(x, (2, 3))[:, :, None, None] + rows + columns) / 3
 
 
 class _Gate(nn.Module):

@@ -41,6 +41,10 @@ class MLCA(nn.Module):
         self.conv_local = nn.Conv1d(1, 1, kernel_size, padding=kernel_size // 2, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         rows, columns = (self._covered(size, x) for size in x.shape[2:])  # (bins, H) and (bins, W)
         pooled = (rows / rows.sum(1, keepdim=True)) @ x @ (columns / columns.sum(1, keepdim=True)).T
         bins, channels = self.bins, self.channels
@@ -49,7 +53,7 @@ class MLCA(nn.Module):
         joint = self.conv(pooled.mean((2, 3))[:, None]).transpose(1, 2)[..., None]  # (B, C, 1, 1)
         mixed = (self.local_weight * local.sigmoid() + (1 - self.local_weight) * joint.sigmoid()).to(x.dtype)
         gate = (rows / rows.sum(0)).T @ mixed @ (columns / columns.sum(0))
-        return x * gate.to(x.dtype)
+        return gate.to(x.dtype)
 
     def _covered(self, size: int, x: torch.Tensor) -> torch.Tensor:
         """Return (bins, size), 1 where a pixel lies in a bin: from floor(bin * size / bins) to before ceil((bin + 1) * size / bins).

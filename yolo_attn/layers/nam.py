@@ -32,6 +32,10 @@ class NAM(nn.Module):
         self.authors_code = authors_code
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         norm = self.norm
         share = (norm.weight.detach() if self.authors_code else norm.weight).abs()
         share = share / share.sum()
@@ -42,4 +46,4 @@ class NAM(nn.Module):
             # Flat: on a map one pixel wide torch 2.15 returns a wrong gradient if the incoming one has unusual strides.
             score = F.batch_norm(x.flatten(2), norm.running_mean, norm.running_var, scale, shift, eps=norm.eps)
             score = score.view_as(x)
-        return x * score.sigmoid_().to(x.dtype)
+        return score.sigmoid_().to(x.dtype)

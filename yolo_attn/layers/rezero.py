@@ -31,3 +31,15 @@ class ReZero(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x + self.gain.to(x.dtype) * (self.layer(x) - x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> 1 + gain * (gate of the layer - 1), of a layer that multiplies by a gate."""
+        return 1 + self.gain.to(x.dtype) * (self.layer.gate(x) - 1)  # type: ignore[operator]  # a method
+
+    @property
+    def no_gate(self) -> str:
+        """The reason why there is no gate; empty if the layer multiplies by one."""
+        kind = type(self.layer)
+        if hasattr(kind, "shuffled"):
+            return "adds shuffled channels"
+        return "" if hasattr(kind, "gate") else getattr(kind, "no_gate", "has no method `gate`")

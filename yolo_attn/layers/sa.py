@@ -21,7 +21,6 @@ class SA(nn.Module):
     """
 
     parameter_formula = "6 * k; k = C // (2 * groups)"
-    no_gate = "shuffles channels"
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
@@ -36,13 +35,32 @@ class SA(nn.Module):
         self.norm = nn.GroupNorm(k, k)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        by_channel, by_pixel = self._halves(x)
+        channel_gate, pixel_gate = self._gates(by_channel, by_pixel)
+        return self.shuffled(torch.cat([by_channel * channel_gate, by_pixel * pixel_gate], 1).view(x.shape))
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W), before the shuffle."""
+        by_channel, by_pixel = self._halves(x)
+        channel_gate, pixel_gate = self._gates(by_channel, by_pixel)
+        return torch.cat([channel_gate.expand_as(by_channel), pixel_gate], 1).view(x.shape)
+
+    def shuffled(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> its channels with those of the two halves of C in turns."""
         channels, height, width = x.shape[1:]
+        return x.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
+
+    def _halves(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """x (B, C, H, W) -> what is gated by channel and by pixel, (B * groups, k, H, W) each."""
         k = self.norm.num_channels
-        by_channel, by_pixel = x.reshape(-1, 2 * k, height, width).split(k, 1)  # (B * groups, k, H, W) each
+        return x.reshape(-1, 2 * k, *x.shape[2:]).split(k, 1)
+
+    def _gates(self, by_channel: torch.Tensor, by_pixel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two halves -> channel gate (B * groups, k, 1, 1) and pixel gate (B * groups, k, H, W)."""
         pooled = by_channel.mean((2, 3), keepdim=True)
         channel_gate = (self.channel_weight * pooled + self.channel_bias).sigmoid()
         # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
-        normalised = torch.group_norm(by_pixel, k, self.norm.weight, self.norm.bias, self.norm.eps)
+        norm = self.norm
+        normalised = torch.group_norm(by_pixel, norm.num_channels, norm.weight, norm.bias, norm.eps)
         pixel_gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid()
-        halves = torch.cat([by_channel * channel_gate.to(x.dtype), by_pixel * pixel_gate.to(x.dtype)], 1)
-        return halves.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
+        return channel_gate.to(by_channel.dtype), pixel_gate.to(by_pixel.dtype)

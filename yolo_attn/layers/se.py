@@ -30,10 +30,14 @@ class SE(nn.Module):
         self.expand = nn.Linear(width, channels, bias=False)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, 1, 1)."""
         if torch.is_grad_enabled() and not torch.jit.is_tracing():
             # The backward of a sum is a view, that of a mean a new feature map.
             pooled = x.sum((2, 3), dtype=torch.promote_types(x.dtype, torch.float32)) / x.shape[2:].numel()
         else:
             pooled = x.mean((2, 3))  # (B, C)
         gate = self.expand(F.relu(self.squeeze(pooled.to(x.dtype)))).sigmoid().to(x.dtype)  # (B, C)
-        return x * gate[:, :, None, None]
+        return gate[:, :, None, None]

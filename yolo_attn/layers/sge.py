@@ -34,18 +34,29 @@ class SGE(nn.Module):
         self.bias = nn.Parameter(torch.ones(groups, 1))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        height, width = x.shape[2:]
-        k, wide = self.channels // self.groups, torch.promote_types(x.dtype, torch.float32)
-        folded = x.reshape(-1, k, height, width).flatten(2)  # (B * groups, k, H * W)
+        folded = self._folded(x)
+        return (folded * self._group_gates(folded)).view(-1, self.channels, *x.shape[2:])
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W), the same for the channels of a group."""
+        gates = self._group_gates(self._folded(x)).view(-1, self.groups, *x.shape[2:])
+        return gates.repeat_interleave(self.channels // self.groups, 1)
+
+    def _folded(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> (B * groups, k, H * W)."""
+        return x.reshape(-1, self.channels // self.groups, *x.shape[2:]).flatten(2)
+
+    def _group_gates(self, folded: torch.Tensor) -> torch.Tensor:
+        """folded (B * groups, k, H * W) -> (B * groups, 1, H * W)."""
+        pixels, wide = folded.shape[2], torch.promote_types(folded.dtype, torch.float32)
         mean = folded.mean(2).to(wide)
         # Standardising cancels the length of the mean. Projected on its unit vector, half precision does not overflow.
         length = torch.linalg.vector_norm(mean, dim=1).clamp(min=1e-12)[:, None, None]
-        similarity = torch.bmm((mean[:, None] / length).to(x.dtype), folded)  # (B * groups, 1, H * W)
+        similarity = torch.bmm((mean[:, None] / length).to(folded.dtype), folded)  # (B * groups, 1, H * W)
         centred = similarity - similarity.mean(2, keepdim=True)
         # A norm, as the root of a mean square has no gradient where all values are equal.
-        size = torch.ones_like(length) * height * width
+        size = torch.ones_like(length) * pixels
         deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)
-        score = torch.addcmul(self.bias.to(x.dtype), centred.view(-1, self.groups, height * width), scale.to(x.dtype))
-        gate = score.sigmoid_().view(-1, 1, height * width)
-        return (folded * gate).view(-1, self.channels, height, width)
+        score = torch.addcmul(self.bias.to(folded.dtype), centred.view(-1, self.groups, pixels), scale.to(folded.dtype))
+        return score.sigmoid_().view(-1, 1, pixels)

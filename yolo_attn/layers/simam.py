@@ -33,9 +33,13 @@ class SimAM(nn.Module):
         self.regularization = regularization
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         centred = x - x.mean((2, 3), keepdim=True)
         wide = torch.promote_types(x.dtype, torch.float32)  # sums of squares overflow in half precision
         total = torch.linalg.vector_norm(centred, dim=(2, 3), keepdim=True, dtype=wide).square()
         variance = total / x.shape[2] / x.shape[3]
         scaled = centred * (4 * (variance + self.regularization)).rsqrt().to(x.dtype)
-        return x * (scaled.square() + 0.5).sigmoid()
+        return (scaled.square() + 0.5).sigmoid()

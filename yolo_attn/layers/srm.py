@@ -31,6 +31,10 @@ class SRM(nn.Module):
         self.norm = nn.BatchNorm1d(channels)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, 1, 1)."""
         mean = x.mean((2, 3))  # (B, C)
         # var() is many times slower on a CPU. The deviations sum to 0: no gradient goes through this mean.
         centred = (x - mean.detach()[:, :, None, None]).flatten(2)
@@ -39,4 +43,4 @@ class SRM(nn.Module):
         style = torch.stack([mean, (variance + 1e-5).sqrt().to(x.dtype)], 2)  # (B, C, 2)
         score = (style * self.weight).sum(2)
         score = pooled_batch_norm(self.norm, score)
-        return x * score.sigmoid().to(x.dtype)[:, :, None, None]
+        return score.sigmoid().to(x.dtype)[:, :, None, None]

@@ -33,10 +33,14 @@ class TripletAttention(nn.Module):
         )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.gate(x)
+
+    def gate(self, x: torch.Tensor) -> torch.Tensor:
+        """x (B, C, H, W) -> gate (B, C, H, W)."""
         pooled = [torch.stack([x.amax(axis), x.mean(axis)], 1) for axis in (1, 2, 3)]
         pixels = self.over_channels(pooled[0])  # (B, 1, H, W)
         columns = self.over_rows(pooled[1])  # (B, 1, C, W)
         rows = self.over_columns(pooled[2].transpose(2, 3)).transpose(2, 3)  # convolved over H x C, (B, 1, C, H)
         pixels, columns, rows = ((score.sigmoid() / 3).to(x.dtype) for score in (pixels, columns, rows))
         gate = (rows[:, 0, :, :, None] + columns[:, 0, :, None]).add_(pixels)
-        return x * gate
+        return gate
