@@ -15,10 +15,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PARSER = "ultralytics.nn.tasks"
+HOOKED = (
+    PARSER,
+    "ultralytics.data.dataset",
+)  # the modules of which the plug-in replaces something once their bodies have run
 
 
 class Finder:
-    """Finds the parser as the other finders do, and has the layers registered once the parser's body has run.
+    """Finds the modules of `HOOKED` as the other finders do, and has the plug-in installed once the body of one has run.
 
     It stays on `sys.meta_path`, since `importlib.reload` runs the body again.
     """
@@ -31,8 +35,8 @@ class Finder:
     def find_spec(
         self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return the parser's import spec with a loader that registers the layers; None for any other module."""
-        if name != PARSER or self.searching:
+        """Return the import spec of a module of `HOOKED` with a loader that registers the layers; None for any other module."""
+        if name not in HOOKED or self.searching:
             return None
         self.searching = True
         try:
@@ -48,6 +52,8 @@ class Finder:
 def _then_register(execute: "Callable") -> "Callable":
     def exec_module(module: "ModuleType") -> None:
         execute(module)
+        if not hasattr(sys.modules.get(PARSER), "parse_model"):
+            return  # the parser is still to come, and everything is installed then
         try:
             _register()
         except Exception as error:

@@ -10,12 +10,14 @@ weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
+ignored_regions.py training images are gray inside ignored regions: `ignored: fill` in a data YAML
 metrics.py         Ultralytics' average precision for boxes that come from anywhere
 """
 
 import sys
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import torch
 from ultralytics import utils
@@ -24,7 +26,7 @@ from ultralytics.utils import checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, parser, weights
+from yolo_attn.plugin import anchor_head, files, ignored_regions, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -45,13 +47,19 @@ def install() -> None:
     # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
     if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals([*networks.classes()])
-    wrappers = (  # where a function is defined, its name, what takes the original and returns its replacement
+    wrappers: list[
+        tuple[Any, str, Callable]
+    ] = [  # where a function is defined, its name, what takes the original and returns its replacement
         (tasks, "parse_model", parser.with_attention_rows),
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
         (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
-    )
+    ]
+    if dataset := sys.modules.get(
+        "ultralytics.data.dataset"
+    ):  # otherwise the import hook comes back when it is imported
+        wrappers.append((dataset.YOLODataset, "get_labels", ignored_regions.with_ignored_regions))
     for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):

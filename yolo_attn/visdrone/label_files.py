@@ -10,8 +10,9 @@ import numpy as np
 
 from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone.annotations import NAMES, line_number, read
-from yolo_attn.visdrone.labels import RowError, label_text, yolo_labels
+from yolo_attn.visdrone.labels import RowError, yolo_labels
 from yolo_attn.visdrone.sizes import image_size
+from yolo_attn.yolo_format.rows import rows_text
 
 DIGESTS = "labels.sha256"  # of the files as they were written; `sha256sum -c` reads it
 
@@ -73,7 +74,7 @@ class LabelWriter:
 
     def _write(self, annotation: str, labels: np.ndarray, reasons: np.ndarray) -> LabelOutcome:
         stem = annotation.rpartition(".")[0]
-        path, content = os.path.join(self.labels, f"{stem}.txt"), label_text(labels).encode()
+        path, content = os.path.join(self.labels, f"{stem}.txt"), rows_text(labels).encode()
         before = None if self.first else _content(path)
         digest, known = hashlib.sha256(content).hexdigest(), self.digests.get(stem, "")
         kept = not (before in (None, content) or self.overwrite or hashlib.sha256(before or b"").hexdigest() == known)
