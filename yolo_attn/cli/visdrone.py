@@ -30,12 +30,13 @@ def prepare(
     overwrite: Annotated[
         bool,
         typer.Option(
-            "--overwrite", help="Also replace existing label files that differ and were not written by prepare."
+            "--overwrite",
+            help="Also replace files of labels and ignored regions that differ and were not written by prepare.",
         ),
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
 ) -> None:
-    """Add YOLO labels and lists of images to the official folders. Repeat it after an interruption or a change.
+    """Add YOLO labels, ignored regions and lists of images to the official folders. Repeat it after an interruption or a change.
 
     Example: yolo-attn visdrone prepare --root VisDrone --splits train,val
     """
@@ -82,6 +83,13 @@ def demo(
     root: Annotated[
         Path | None, typer.Option(help="Folder to draw it into; by default that of data=aerial-demo.yaml.")
     ] = None,
+    crowds: Annotated[
+        bool,
+        typer.Option(
+            "--crowds",
+            help="Draw another set: sharp crowds in ignored regions, with the regions for `ignored: fill` and the truth about the crowds.",
+        ),
+    ] = False,
 ) -> None:
     """Draw the aerial demo set, 240 pictures, unless already drawn, and print its folder.
 
@@ -92,12 +100,16 @@ def demo(
 
     from yolo_attn.demo import draw
 
+    if crowds and root is None:
+        raise ValueError(
+            "demo: --crowds draws another set than that of data=aerial-demo.yaml; name its folder with --root"
+        )
     for handler in LOGGER.handlers:
         if isinstance(handler, logging.StreamHandler):
             handler.setStream(sys.stderr)  # the folder alone goes to standard output, for use in $(...)
     with redirect_stdout(sys.stderr):
-        folder = check_det_dataset("aerial-demo.yaml")["path"] if root is None else draw(root, progress=TQDM)
-    typer.echo(folder)
+        drawn = draw(root, progress=TQDM, crowds=crowds) if root else check_det_dataset("aerial-demo.yaml")["path"]
+    typer.echo(drawn)
 
 
 def _print_report(report: "Report") -> None:
@@ -107,7 +119,9 @@ def _print_report(report: "Report") -> None:
     for name in parts[0].boxes:
         table.add_row(name, *(f"{part.boxes[name]:,}" for part in parts))
     table.add_row("all boxes", *(f"{sum(part.boxes.values()):,}" for part in parts))
+    table.add_row("ignored regions", *(f"{part.regions:,}" for part in parts))
     table.add_row("label files written", *(f"{part.written:,}" for part in parts))
+    table.add_row("files of ignored regions written", *(f"{part.regions_written:,}" for part in parts))
     if any(part.extracted for part in parts):
         table.add_row("files out of the zip", *(f"{part.extracted:,}" for part in parts))
     _print(table)

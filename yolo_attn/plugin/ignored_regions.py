@@ -30,9 +30,8 @@ def with_ignored_regions(original: Callable) -> Callable:
                     " and without the key nothing is filled"
                 )
             regions = read_all(self.im_files)
-            LOGGER.info(
-                f"{self.prefix}{sum(map(len, regions.values())):,} ignored regions in {len(regions):,} of {len(self.im_files):,} images are filled"
-            )
+            count, images = sum(map(len, regions.values())), f"{len(regions):,} of {len(self.im_files):,} images"
+            LOGGER.info(f"{self.prefix}{count:,} ignored regions in {images} are filled with gray")
             self.load_image = LoadFilled(self, regions)
         return labels
 

@@ -4,7 +4,6 @@ A label is `class x y width height`, x and y being the centre; an ignored region
 are parts of a picture in which objects are not annotated, so that nothing there is background.
 """
 
-import math
 import os
 from pathlib import Path
 
@@ -51,9 +50,8 @@ def _read(path: str | Path, columns: tuple[str, ...]) -> np.ndarray:
             row = [float(value) for value in values]
         except ValueError:
             row = []
-        fractions = row[-4:]
-        fits = len(row) == len(columns) and all(-TOLERANCE <= value <= 1 + TOLERANCE for value in fractions)
-        if not fits or len(row) == 5 and not (row[0] >= 0 and math.isfinite(row[0]) and row[0].is_integer()):
+        fits = len(row) == len(columns) and all(-TOLERANCE <= value <= 1 + TOLERANCE for value in row[-4:])
+        if not fits or (len(row) == 5 and not (row[0] >= 0 and row[0].is_integer())):
             raise ValueError(
                 f"{path}, line {number}: {line[:80]!r}; a row is {' '.join(columns)}"
                 f"{', a whole class number and' if len(columns) == 5 else ', '}four fractions of the picture from 0 to 1"
