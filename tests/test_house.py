@@ -20,6 +20,7 @@ ALLOWED = {
     "__main__": {"yolo_attn.cli"},
     "storage": {"filelock"},
     "parallel": set(),
+    "tiling": {"numpy"},
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
     "model_yaml": {"yaml", "yolo_attn.layers"},
@@ -46,7 +47,7 @@ ALLOWED = {
     },
     "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
     "deploy": {
         "numpy",
@@ -90,6 +91,7 @@ ALLOWED = {
         "rich",
         "ultralytics",
         "yolo_attn.storage",
+        "yolo_attn.tiling",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
@@ -104,6 +106,7 @@ ALLOWED = {
 TORCH_FREE = [  # they run on machines without torch
     "storage",
     "parallel",
+    "tiling",
     "visdrone.annotations",
     "visdrone.sizes",
     "visdrone.prepare",

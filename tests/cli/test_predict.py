@@ -171,3 +171,32 @@ def test_a_second_run_keeps_the_files_of_the_first(model, images, tmp_path):
     assert "2 detection files written, 0 were there" in run(*arguments).stdout
     (tmp_path / "out" / "b.txt").unlink()
     assert "1 detection files written, 1 were there" in run(*arguments).stdout
+
+
+@pytest.mark.parametrize("verb", ["predict", "visdrone predict"])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--tiles", "many"], "tiles 'many': expected pixels of a side, such as 640, or columns x rows, such as 3x2"),
+        (["--tiles", 16], "tiles of 16 pixels are smaller than the model's stride of 32"),
+        (["--tiles", 64, "--overlap", 1], "tiles: overlap 1.0; it is a share of a tile's side, at least 0 and below 1"),
+        (["--tiles", 64, "--overlap", -0.1], "tiles: overlap -0.1;"),
+        (["--tiles", 64, "--merge", "mean"], "tiles: merge 'mean' at 0.5; merge is nms or greedy"),
+        (["--overlap", 0.1, "--no-whole"], "overlap, whole: given without tiles; add --tiles, such as --tiles 640"),
+    ],
+)
+def test_tiles_that_cannot_be_are_refused_in_one_line(
+    model, images, tmp_path, monkeypatch, capsys, verb, options, message
+):
+    source = "--images" if verb == "visdrone predict" else "--source"
+    arguments = ["--model", model, source, images, "--out", tmp_path / "out", *options]
+    assert message in refused(monkeypatch, capsys, *verb.split(), *arguments)
+    assert not (tmp_path / "out").exists()
+
+
+def test_tiles_larger_than_the_pictures_change_nothing_but_the_merge(model, images, tmp_path):
+    arguments = ["visdrone", "predict", "--model", model, "--images", images, "--iou", 0.5]
+    run(*arguments, "--out", tmp_path / "whole")
+    run(*arguments, "--out", tmp_path / "tiles", "--tiles", 640)
+    assert len(read(tmp_path / "whole" / "a.txt")) > 100
+    np.testing.assert_array_equal(read(tmp_path / "tiles" / "a.txt"), read(tmp_path / "whole" / "a.txt"))

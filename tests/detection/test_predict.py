@@ -58,10 +58,11 @@ def folder(tmp_path_factory, pictures) -> Path:
     return folder
 
 
+@pytest.mark.parametrize("tiles", [[], ["--tiles", "3x2", "--overlap", "0.1", "--merge", "greedy"]], ids=["", "tiles"])
 @pytest.mark.parametrize("verb", [["predict", "--draw", "--json", "--visdrone"], ["visdrone", "predict"]])
-def test_an_onnx_file_runs_without_torch_and_ultralytics(exported, folder, tmp_path, verb):
+def test_an_onnx_file_runs_without_torch_and_ultralytics(exported, folder, tmp_path, verb, tiles):
     source = "--images" if verb[0] == "visdrone" else "--source"
-    arguments = [*verb, "--model", str(exported["dynamic"]), source, str(folder), "--out", "out"]
+    arguments = [*verb, *tiles, "--model", str(exported["dynamic"]), source, str(folder), "--out", "out"]
     done = without_torch(f"sys.argv = ['yolo-attn', *{arguments!r}]; from yolo_attn.cli import main; main()", tmp_path)
     assert done.returncode == 1, done.stderr
     assert "broken.jpg: no image that OpenCV can read" in done.stderr
@@ -97,10 +98,14 @@ def test_what_is_written_says_the_same_in_json_and_visdrone_form(exported, folde
     assert sum(done.boxes.values()) == sum(len(entry["detections"]) for entry in entries)
 
 
-@pytest.mark.parametrize("file", ["pt", "dynamic", "fixed", "batch3"])
-def test_both_verbs_find_the_same_boxes_in_the_same_file(exported, checkpoint, folder, tmp_path, file):
+@pytest.mark.parametrize(
+    ("file", "tiles"), [("pt", None), ("dynamic", None), ("fixed", None), ("batch3", None), ("dynamic", "500")]
+)
+def test_both_verbs_find_the_same_boxes_in_the_same_file(exported, checkpoint, folder, tmp_path, file, tiles):
     model = ["--model", exported.get(file, checkpoint), "--device", "cpu", *(["--imgsz", 128] if file == "pt" else [])]
     like_protocol = ["--conf", 0.001, "--max-det", 500, "--multi-label", "--no-exif", "--visdrone"]
+    if tiles:
+        model += ["--tiles", tiles, "--no-whole"]
     for arguments in (
         ["predict", *model, "--source", folder, "--out", tmp_path / "a", *like_protocol],
         ["visdrone", "predict", *model, "--images", folder, "--out", tmp_path / "b"],

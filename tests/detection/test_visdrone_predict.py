@@ -1,6 +1,9 @@
 """Detection files: the boxes of Ultralytics' `val`, in the official format, and what an interruption leaves."""
 
 import json
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +18,13 @@ from ultralytics.utils.checks import check_file
 
 from yolo_attn.detection import visdrone_predict
 from yolo_attn.detection.presets import PROTOCOL
+from yolo_attn.detection.tiled_detector import TileSettings
 from yolo_attn.detection.visdrone_predict import predict_visdrone
+from yolo_attn.tiling import TileGrid
 from yolo_attn.visdrone.annotations import NAMES, read
 
 SMALL = replace(PROTOCOL, imgsz=64)
+TILES = TileSettings(TileGrid(40))
 STEMS = [f"{number:07d}" for number in range(5)]
 
 
@@ -156,6 +162,38 @@ def test_an_interrupted_run_goes_on_and_keeps_what_is_done(model, images, whole,
     assert (done.written, done.kept) == (3, 2)
     assert texts(tmp_path) == texts(whole) | {f"{STEMS[0]}.txt": ""}
     assert {path.name for path in tmp_path.iterdir()} == {*texts(whole), "settings.json"}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from yolo_attn.detection.visdrone_predict import predict_visdrone
+from tests.detection.test_visdrone_predict import SMALL, TILES
+
+def cut(paths, title):
+    for number, path in enumerate(paths):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield path
+
+predict_visdrone(*map(Path, sys.argv[1:4]), SMALL, batch=2, device="cpu", progress=cut, tiles=TILES)
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
+def test_a_killed_run_on_tiles_is_finished_by_the_next_and_no_other(model, images, tmp_path):
+    predict_visdrone(model, images, tmp_path / "whole", SMALL, batch=2, tiles=TILES)
+    command = [sys.executable, "-c", KILLED, str(model), str(images), str(tmp_path / "out")]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert set(texts(tmp_path / "out")) == {f"{stem}.txt" for stem in STEMS[:2]}
+    for other in (None, replace(TILES, whole=False), replace(TILES, grid=TileGrid(40, overlap=0.5))):
+        with pytest.raises(FileExistsError, match=r"holds detection files made with tiles \{"):
+            predict_visdrone(model, images, tmp_path / "out", SMALL, tiles=other)
+    done = predict_visdrone(model, images, tmp_path / "out", SMALL, batch=2, tiles=TILES)
+    assert (done.written, done.kept) == (3, 2)
+    assert set(texts(tmp_path / "out")) == set(texts(tmp_path / "whole"))
+    for stem in STEMS:
+        assert_same_rows(tmp_path / "out", tmp_path / "whole", stem)
 
 
 def test_a_finished_run_does_not_load_the_model(model, images, whole, monkeypatch):

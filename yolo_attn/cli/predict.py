@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from yolo_attn.cli.tile_options import KeepCut, Merge, MergeThreshold, Overlap, Tiles, Whole, tile_settings
+
 Model = Annotated[Path, typer.Option(help="A checkpoint or an exported file. ONNX files run without torch.")]
 Size = Annotated[
     int | None,
@@ -54,13 +56,20 @@ def predict(
         bool, typer.Option("--multi-label", help="Let a box have several classes, as `val` scores it.")
     ] = False,
     exif: Annotated[bool, typer.Option("--exif/--no-exif", help="Rotate pictures by their EXIF orientation.")] = True,
+    tiles: Tiles = None,
+    overlap: Overlap = None,
+    whole: Whole = None,
+    merge: Merge = None,
+    merge_threshold: MergeThreshold = None,
+    keep_cut: KeepCut = None,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
 ) -> None:
     """Detect objects on pictures and videos, and draw or write their boxes.
 
-    Nothing is replaced but what an earlier run wrote. Files that cannot be read are named, and the exit code is 1.
+    Nothing is replaced but what an earlier run wrote. Files that cannot be read are named, and the exit code is 1. For small
+    objects in large pictures, --tiles 640 runs every picture in overlapping tiles.
 
     Example: yolo-attn predict --model best.onnx --source pictures/ --out results --draw --json
     """
@@ -73,7 +82,8 @@ def predict(
     )
     drawn = draw if draw is not None else out is not None and not (json or visdrone)
     outputs = Outputs(folder=out, drawn=drawn, json=json, visdrone=visdrone)
-    detector = open_detector(model, settings, at_once, batch, device)
+    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut)
+    detector = open_detector(model, settings, at_once, batch, device, tiling)
     outcome = predict(detector, source, outputs, partial(typer.echo, err=True))
     typer.echo(
         f"{outcome.pictures} pictures, {sum(outcome.boxes.values())} boxes, {len(outcome.unreadable)} files unreadable",
@@ -90,6 +100,12 @@ def visdrone_predict(
     conf: Annotated[float, typer.Option(help="Drop boxes that score this or less, 0 to 1.")] = 0.001,
     iou: Iou = 0.7,
     max_det: Annotated[int, typer.Option(help="Maximum number of rows of a file, 1 to 500.")] = 500,
+    tiles: Tiles = None,
+    overlap: Overlap = None,
+    whole: Whole = None,
+    merge: Merge = None,
+    merge_threshold: MergeThreshold = None,
+    keep_cut: KeepCut = None,
     at_once: AtOnce = None,
     batch: Batch = None,
     device: Device = None,
@@ -104,7 +120,8 @@ def visdrone_predict(
     from yolo_attn.detection.visdrone_predict import predict_visdrone
 
     settings = DetectionSettings(imgsz=imgsz, conf=conf, iou=iou, max_det=max_det, multi_label=True, apply_exif=False)
-    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, progress_bar)
+    tiling = tile_settings(tiles, overlap, whole, merge, merge_threshold, keep_cut)
+    outcome = predict_visdrone(model, images, out, settings, at_once, batch, device, progress_bar, tiling)
     typer.echo(f"{out}: {outcome.written} detection files written, {outcome.kept} were there")
     if outcome.left_out:
         typer.echo(f"classes of the model that VisDrone does not have, left out: {', '.join(outcome.left_out)}")

@@ -7,6 +7,8 @@ detector        base of the detectors: letterbox, batches, boxes back on the ima
 onnx_detector   ONNX files, opened, checked and run in onnxruntime, without torch
 torch_detector  checkpoints, and every other format that Ultralytics opens; the only file that imports torch
 opening         opens the detector for a file
+tiled_detector  a detector over overlapping tiles of each picture
+tile_merging    boxes of the tiles -> boxes of the picture
 letterbox, nms  before and after the network
 stream          a detector over many pictures, several at a time
 output_folder   files that replace nothing but what an earlier run wrote

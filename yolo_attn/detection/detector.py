@@ -44,7 +44,7 @@ class Detector(ABC):
         self.imgsz = self._input_size(self.settings.imgsz)
 
     @abstractmethod
-    def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
+    def _detect(self, padded: list[np.ndarray], settings: DetectionSettings) -> list[Detections]:
         """Images (H, W, 3) of one shape, `batch` of them or fewer -> boxes on each, in its pixels."""
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -53,11 +53,7 @@ class Detector(ABC):
         Raises:
             ValueError: Something else than an image, or the model does not run on it.
         """
-        for image in images:
-            if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
-                raise ValueError(
-                    f"Detector: image of shape {image.shape}, {image.dtype}; expected (H, W, 3) uint8, BGR"
-                )
+        require_images(images)
         stride = self.info.stride if self.info.dynamic else None
         places = [letterbox(image.shape[:2], self.imgsz, stride) for image in images]
         detections: dict[int, Detections] = {}
@@ -66,7 +62,7 @@ class Detector(ABC):
             for start in range(0, len(same), self.batch):
                 part = same[start : start + self.batch]
                 try:
-                    padded = self._detect([places[index].apply(images[index]) for index in part])
+                    padded = self._detect([places[index].apply(images[index]) for index in part], self.settings)
                 except (cv2.error, MemoryError) as error:
                     reason = " ".join(str(error).split())
                     raise ValueError(f"{self.file}: {len(part)} images at {shape} do not run ({reason})") from error
@@ -91,6 +87,13 @@ class Detector(ABC):
                 " the model with dynamic=True"
             )
         return height, width
+
+
+def require_images(images: Sequence[np.ndarray]) -> None:
+    """Raise ValueError unless all are images (H, W, 3) uint8 of one pixel or more."""
+    for image in images:
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+            raise ValueError(f"Detector: image of shape {image.shape}, {image.dtype}; expected (H, W, 3) uint8, BGR")
 
 
 def model_path(file: str | Path) -> Path:

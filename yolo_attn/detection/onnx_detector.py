@@ -41,7 +41,7 @@ class OnnxDetector(Detector):
         self._dtype, self._read = info.dtype, nms.decode if info.needs_nms else nms.select
         super().__init__(Path(file), info, settings, at_once, batch)
 
-    def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
+    def _detect(self, padded: list[np.ndarray], settings: DetectionSettings) -> list[Detections]:
         missing = 0 if self.info.dynamic else self.batch - len(padded)  # a fixed batch is filled up
         blob = cv2.dnn.blobFromImages(padded + padded[-1:] * missing, swapRB=True)  # (B, 3, H, W) float32, RGB
         blob /= 255  # its own factor of 1 / 255 rounds otherwise, enough to change the order of nearly equal scores
@@ -50,7 +50,7 @@ class OnnxDetector(Detector):
         except ONNXRUNTIME_ERRORS as error:
             reason = str(error).splitlines()[0][:200]
             raise ValueError(f"{self.file}: input {blob.shape} does not run ({reason})") from error
-        return [self._read(output, self.settings) for output in outputs[: len(padded)]]
+        return [self._read(output, settings) for output in outputs[: len(padded)]]
 
 
 def open_file(file: str | Path, threads: int) -> tuple[onnxruntime.InferenceSession, OnnxInfo]:

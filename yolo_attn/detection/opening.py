@@ -4,6 +4,7 @@ from pathlib import Path
 
 from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
+from yolo_attn.detection.tiled_detector import TiledDetector, TileSettings
 
 TORCH_BATCH = 8
 MAX_READERS = 4  # threads that prepare pictures for one network
@@ -15,6 +16,7 @@ def open_detector(
     at_once: int | None = None,
     batch: int | None = None,
     device: str | None = None,
+    tiles: TileSettings | None = None,
 ) -> Detector:
     """Open a detector: an ONNX file in onnxruntime, everything else in torch.
 
@@ -25,6 +27,7 @@ def open_detector(
         batch: Images in one run of the network, None is 1, or 8 in torch; a file of fixed size has its own number.
         device: As Ultralytics calls it. None is the CPU for ONNX files; in torch it is the first GPU, or the CPU where there
             is none. An ONNX file on another device than the CPU runs in Ultralytics, too.
+        tiles: How pictures are cut into tiles; None runs whole pictures.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -41,7 +44,10 @@ def open_detector(
     except ImportError as error:
         needed = "onnxruntime" if onnx else "torch and ultralytics, without which only ONNX files run"
         raise ImportError(f"{file}: needs {needed} ({error})") from error
+    detector: Detector
     if onnx:
-        return OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
-    readers = min(MAX_READERS, cores()) if at_once is None else at_once
-    return TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)
+        detector = OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
+    else:
+        readers = min(MAX_READERS, cores()) if at_once is None else at_once
+        detector = TorchDetector(file, settings, readers, TORCH_BATCH if batch is None else batch, device)
+    return TiledDetector(detector, tiles) if tiles else detector

@@ -44,10 +44,9 @@ class TorchDetector(Detector):
         super().__init__(file, info, settings, at_once, batch)
 
     @torch.inference_mode()
-    def _detect(self, padded: list[np.ndarray]) -> list[Detections]:
+    def _detect(self, padded: list[np.ndarray], settings: DetectionSettings) -> list[Detections]:
         missing = 0 if self.info.dynamic else self.batch - len(padded)  # a fixed batch is filled up
         stacked = torch.from_numpy(np.stack(padded + padded[-1:] * missing))
-        settings = self.settings
         classes = None if settings.classes is None else [*settings.classes]
         with self._lock:
             images = stacked.to(self._network.device).permute(0, 3, 1, 2).flip(1)  # BGR to RGB

@@ -12,6 +12,7 @@ from yolo_attn.detection.opening import open_detector
 from yolo_attn.detection.presets import MOST_ROWS, PROTOCOL, DetectionSettings
 from yolo_attn.detection.sources import IMAGES, UnreadableError, files, pictures
 from yolo_attn.detection.stream import detect_stream
+from yolo_attn.detection.tiled_detector import TileSettings
 from yolo_attn.storage import atomic_write, digest
 from yolo_attn.visdrone.annotations import NAMES, categories_of, write
 
@@ -37,6 +38,7 @@ def predict_visdrone(
     batch: int | None = None,
     device: str | None = None,
     progress: Callable[[Sequence, str], Iterable] = lambda tasks, _title: tasks,
+    tiles: TileSettings | None = None,
 ) -> VisdronePredictions:
     """A folder of images -> a detection file for each in `out`, rows by falling score.
 
@@ -49,6 +51,7 @@ def predict_visdrone(
         settings: Settings of the detection; `classes` becomes those that VisDrone has.
         at_once: As for `open_detector`, also `batch` and `device`.
         progress: Wraps a list of tasks, given a title, as tqdm does.
+        tiles: How images are cut into tiles; None runs whole images.
 
     Raises:
         FileNotFoundError: There is no such model, no such folder, or no image in it.
@@ -64,12 +67,13 @@ def predict_visdrone(
     paths = files(images, IMAGES)
     _require_own_stems(paths)
     about_model = f"{model.name}, sha256 {digest(model)}"
-    requested = {"model": about_model, "images": str(Path(images).resolve()), **asdict(settings)}
+    about_tiles = asdict(tiles) if tiles else None
+    requested = {"model": about_model, "images": str(Path(images).resolve()), **asdict(settings), "tiles": about_tiles}
     note = _matching_note(out, json.loads(json.dumps(requested)))
     todo = [path for path in paths if not (out / f"{path.stem}.txt").exists()]
     if not todo:
         return VisdronePredictions(written=0, kept=len(paths), unreadable=(), left_out=tuple(note["left_out"]))
-    detector = open_detector(model, settings, at_once, batch, device)
+    detector = open_detector(model, settings, at_once, batch, device, tiles)
     categories = _all_categories(detector)
     left_out = tuple(name for index, name in detector.names.items() if index not in categories)
     detector.settings = replace(settings, classes=tuple(categories) if left_out else None)
