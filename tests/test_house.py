@@ -34,6 +34,7 @@ ALLOWED = {
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
+        "yolo_attn.yolo_format",
     },
     "checking": {
         "torch",
@@ -45,8 +46,16 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
-    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
-    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "yolo_format": {"numpy", "PIL", "yaml", "yolo_attn.storage", "yolo_attn.parallel", "yolo_attn.tiling"},
+    "visdrone": {
+        "numpy",
+        "PIL",
+        "faster_coco_eval",
+        "yolo_attn.storage",
+        "yolo_attn.parallel",
+        "yolo_attn.yolo_format",
+    },
+    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone", "yolo_attn.yolo_format"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
     "deploy": {
@@ -95,6 +104,8 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
+        "yolo_attn.tiling",
+        "yolo_attn.yolo_format",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",
