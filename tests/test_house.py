@@ -46,7 +46,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
-    "yolo_format": {"numpy", "PIL", "yaml", "yolo_attn.storage", "yolo_attn.parallel", "yolo_attn.tiling"},
+    "yolo_format": {"numpy", "PIL", "cv2", "yaml", "yolo_attn.storage", "yolo_attn.parallel", "yolo_attn.tiling"},
     "visdrone": {
         "numpy",
         "PIL",
@@ -104,7 +104,6 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
-        "yolo_attn.tiling",
         "yolo_attn.yolo_format",
         "yolo_attn.visdrone",
         "yolo_attn.demo",

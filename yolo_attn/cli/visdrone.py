@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from yolo_attn.cli.predict import progress_bar, visdrone_predict
+from yolo_attn.cli.tile import SIZE_OF_TILES, KeepEmpty, MinVisible, Overlap, print_tiles, tiling_of
 
 if TYPE_CHECKING:
     from yolo_attn.visdrone.evaluation.result import Evaluation
@@ -35,6 +36,10 @@ def prepare(
         ),
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
+    tiles: Annotated[str | None, typer.Option(help=f"Also write tiled copies of the splits: {SIZE_OF_TILES}")] = None,
+    overlap: Overlap = 0.2,
+    min_visible: MinVisible = 0.3,
+    keep_empty: KeepEmpty = 0.1,
 ) -> None:
     """Add YOLO labels, ignored regions and lists of images to the official folders. Repeat it after an interruption or a change.
 
@@ -42,9 +47,13 @@ def prepare(
     """
     from yolo_attn.visdrone.prepare import prepare as prepare_splits
     from yolo_attn.visdrone.splits import FOLDERS, present
+    from yolo_attn.visdrone.tile import tile_splits
 
+    tiling = tiling_of(tiles, overlap, min_visible, keep_empty) if tiles else None
     chosen = [name.strip() for names in splits or () for name in names.split(",")] or present(root) or list(FOLDERS)
     _print_report(prepare_splits(root, chosen, progress_bar, overwrite=overwrite, timeout=timeout))
+    if tiling:
+        print_tiles(*tile_splits(root, [*dict.fromkeys(chosen)], tiling, progress_bar))
 
 
 app.command("predict")(visdrone_predict)
