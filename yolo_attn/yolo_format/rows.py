@@ -52,9 +52,10 @@ def _read(path: str | Path, columns: tuple[str, ...]) -> np.ndarray:
             row = []
         fits = len(row) == len(columns) and all(-TOLERANCE <= value <= 1 + TOLERANCE for value in row[-4:])
         if not fits or (len(row) == 5 and not (row[0] >= 0 and row[0].is_integer())):
+            number_of_class = " a whole class number and" if len(columns) == 5 else ""
             raise ValueError(
-                f"{path}, line {number}: {line[:80]!r}; a row is {' '.join(columns)}"
-                f"{', a whole class number and' if len(columns) == 5 else ', '}four fractions of the picture from 0 to 1"
+                f"{path}, line {number}: {line[:80]!r}; a row is {' '.join(columns)},{number_of_class} four fractions of the picture"
+                " from 0 to 1"
             )
         rows.append(row)
     return np.array(rows, dtype=np.float64).reshape(-1, len(columns))
