@@ -8,8 +8,8 @@ from ultralytics.data.utils import check_det_dataset
 
 from tests.yolo_format.test_tile_split import picture
 from yolo_attn.tiling import TileGrid
+from yolo_attn.yolo_format.tile_files import Tiling
 from yolo_attn.yolo_format.tile_set import tile_set
-from yolo_attn.yolo_format.tile_split import Tiling
 
 TILING = Tiling(TileGrid(size=64, overlap=0.2), empty=1)
 

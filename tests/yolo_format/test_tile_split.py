@@ -13,8 +13,9 @@ from PIL import Image
 
 from yolo_attn.tiling import TileGrid
 from yolo_attn.yolo_format.images import images_of, seen_size
+from yolo_attn.yolo_format.tile_files import Tiling
 from yolo_attn.yolo_format.tile_report import TileReport
-from yolo_attn.yolo_format.tile_split import Tiling, tile_split
+from yolo_attn.yolo_format.tile_split import tile_split
 
 HALVES = Tiling(TileGrid(counts=(2, 1), overlap=0), empty=1)
 
@@ -97,6 +98,7 @@ def test_pictures_of_any_size_and_without_label_file_get_tiles(tmp_path):
     assert names == ["large_x0_y0", "large_x0_y6", "large_x36_y0", "large_x36_y6", "one_x0_y0", "small_x0_y0"]
     assert (tmp_path / "tiles" / "labels" / "one_x0_y0.txt").read_text() == "0 0.500000 0.500000 1.000000 1.000000\n"
     assert (report.unlabelled, report.boxes, report.labels, report.empty) == (1, 2, 2, 4)
+    assert report.regionless == 3
 
 
 def test_a_picture_is_rotated_by_its_exif_as_training_sees_it(tmp_path):
@@ -136,7 +138,8 @@ import sys
 from pathlib import Path
 from yolo_attn.tiling import TileGrid
 from yolo_attn.yolo_format.images import images_of
-from yolo_attn.yolo_format.tile_split import Tiling, tile_split
+from yolo_attn.yolo_format.tile_files import Tiling
+from yolo_attn.yolo_format.tile_split import tile_split
 
 def progress(tasks, title):
     for task in tasks:

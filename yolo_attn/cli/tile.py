@@ -13,8 +13,8 @@ from rich.table import Table
 from yolo_attn.cli.predict import progress_bar
 
 if TYPE_CHECKING:
+    from yolo_attn.yolo_format.tile_files import Tiling
     from yolo_attn.yolo_format.tile_report import TileReport
-    from yolo_attn.yolo_format.tile_split import Tiling
 
 SIZE_OF_TILES = "pixels of a tile's sides, such as 640, or columns x rows, such as 3x2."
 Overlap = Annotated[float, typer.Option(help="Share of a tile's side that its neighbour repeats, 0 to below 1.")]
@@ -62,7 +62,7 @@ def tile(
 def tiling_of(tiles: str, overlap: float, min_visible: float, keep_empty: float) -> "Tiling":
     """The options as settings."""
     from yolo_attn.tiling import TileGrid
-    from yolo_attn.yolo_format.tile_split import Tiling
+    from yolo_attn.yolo_format.tile_files import Tiling
 
     return Tiling(TileGrid.parse(tiles, overlap), min_visible, keep_empty)
 

@@ -8,9 +8,10 @@ from yolo_attn.visdrone.annotations import NAMES
 from yolo_attn.visdrone.prepare import LIST
 from yolo_attn.visdrone.splits import FOLDERS
 from yolo_attn.yolo_format.images import images_of
+from yolo_attn.yolo_format.tile_files import Tiling
 from yolo_attn.yolo_format.tile_report import TileReport
 from yolo_attn.yolo_format.tile_set import write_yaml
-from yolo_attn.yolo_format.tile_split import Tiling, tile_split
+from yolo_attn.yolo_format.tile_split import tile_split
 
 KEYS = {"train": "train", "val": "val", "test-dev": "test"}  # of a data YAML
 

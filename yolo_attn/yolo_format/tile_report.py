@@ -18,6 +18,7 @@ class TileReport:
     remainders: int = 0  # parts of boxes below the share of their area that makes a label: ignored regions
     regions: int = 0  # parts of the pictures' own ignored regions
     unlabelled: int = 0  # pictures without label file, which are background
+    regionless: int = 0  # pictures without file of ignored regions
     written: int = 0  # pictures of tiles that this run wrote
 
     def __add__(self, other: "TileReport") -> "TileReport":
@@ -29,6 +30,7 @@ class TileReport:
         return {
             "pictures": self.pictures,
             "of these without label file": self.unlabelled,
+            "of these without file of ignored regions": self.regionless,
             "boxes in them": self.boxes,
             "tiles": self.tiles,
             "of these without a label": self.empty,

@@ -9,8 +9,9 @@ import yaml
 from yolo_attn.parallel import Progress, no_progress
 from yolo_attn.storage import atomic_write
 from yolo_attn.yolo_format.images import images_of
+from yolo_attn.yolo_format.tile_files import Tiling
 from yolo_attn.yolo_format.tile_report import TileReport
-from yolo_attn.yolo_format.tile_split import LIST, Tiling, tile_split
+from yolo_attn.yolo_format.tile_split import LIST, tile_split
 
 SPLITS = ("train", "val", "test")
 
