@@ -200,6 +200,7 @@ def test_prepare_tiles_the_splits_and_names_the_yaml_that_trains_on_them(small_s
         (["--tiles", "big"], "expected pixels of a side, such as 640"),
         (["--tiles", "64", "--overlap", "1"], "at least 0 and below 1"),
         (["--tiles", "64", "--min-visible", "0"], "visible share 0"),
+        (["--keep-empty", "1"], "add --tiles"),
     ],
 )
 def test_prepare_refuses_tiles_out_of_range_before_it_does_anything(

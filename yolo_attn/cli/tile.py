@@ -11,28 +11,30 @@ from rich.console import Console
 from rich.table import Table
 
 from yolo_attn.cli.predict import progress_bar
+from yolo_attn.cli.tile_options import Overlap
 
 if TYPE_CHECKING:
     from yolo_attn.yolo_format.tile_files import Tiling
     from yolo_attn.yolo_format.tile_report import TileReport
 
 SIZE_OF_TILES = "pixels of a tile's sides, such as 640, or columns x rows, such as 3x2."
-Overlap = Annotated[float, typer.Option(help="Share of a tile's side that its neighbour repeats, 0 to below 1.")]
 MinVisible = Annotated[
-    float,
+    float | None,
     typer.Option(
-        help="Share of a box's area from which it is a label of a tile; less of it is an ignored region there."
+        help="Share of a box's area from which it is a label of a tile; less of it is an ignored region. By default 0.3."
     ),
 ]
-KeepEmpty = Annotated[float, typer.Option(help="Share of the tiles without a label that are kept, 0 to 1.")]
+KeepEmpty = Annotated[
+    float | None, typer.Option(help="Share of the tiles without a label that are kept, 0 to 1. By default 0.1.")
+]
 
 
 def tile(
     data: Annotated[Path, typer.Argument(help="Data YAML of a detection set in YOLO format.")],
     tiles: Annotated[str, typer.Option(help=SIZE_OF_TILES.capitalize())] = "640",
-    overlap: Overlap = 0.2,
-    min_visible: MinVisible = 0.3,
-    keep_empty: KeepEmpty = 0.1,
+    overlap: Overlap = None,
+    min_visible: MinVisible = None,
+    keep_empty: KeepEmpty = None,
     splits: Annotated[str, typer.Option(help="Some of train, val and test, separated by commas.")] = "train,val",
     out: Annotated[
         Path | None,
@@ -59,12 +61,14 @@ def tile(
     print_tiles(*tile_set(found, out or folder.with_name(f"{folder.name}-{tiling.name}"), tiling, chosen, progress_bar))
 
 
-def tiling_of(tiles: str, overlap: float, min_visible: float, keep_empty: float) -> "Tiling":
-    """The options as settings."""
-    from yolo_attn.tiling import TileGrid
+def tiling_of(tiles: str, overlap: float | None, min_visible: float | None, keep_empty: float | None) -> "Tiling":
+    """The options as settings; errors as of `TileGrid` and `Tiling`."""
+    from yolo_attn.tiling import OVERLAP, TileGrid
     from yolo_attn.yolo_format.tile_files import Tiling
 
-    return Tiling(TileGrid.parse(tiles, overlap), min_visible, keep_empty)
+    shares = {"min_visible": min_visible, "empty": keep_empty}
+    given = {name: share for name, share in shares.items() if share is not None}
+    return Tiling(TileGrid.parse(tiles, OVERLAP if overlap is None else overlap), **given)
 
 
 def print_tiles(data: Path, reports: "Mapping[str, TileReport]") -> None:

@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from yolo_attn.cli.predict import progress_bar, visdrone_predict
-from yolo_attn.cli.tile import SIZE_OF_TILES, KeepEmpty, MinVisible, Overlap, print_tiles, tiling_of
+from yolo_attn.cli.tile import SIZE_OF_TILES, KeepEmpty, MinVisible, print_tiles, tiling_of
+from yolo_attn.cli.tile_options import Overlap
 
 if TYPE_CHECKING:
     from yolo_attn.visdrone.evaluation.result import Evaluation
@@ -37,9 +38,9 @@ def prepare(
     ] = False,
     timeout: Annotated[float, typer.Option(min=0, help="Seconds to wait for another prepare of this folder.")] = 600,
     tiles: Annotated[str | None, typer.Option(help=f"Also write tiled copies of the splits: {SIZE_OF_TILES}")] = None,
-    overlap: Overlap = 0.2,
-    min_visible: MinVisible = 0.3,
-    keep_empty: KeepEmpty = 0.1,
+    overlap: Overlap = None,
+    min_visible: MinVisible = None,
+    keep_empty: KeepEmpty = None,
 ) -> None:
     """Add YOLO labels, ignored regions and lists of images to the official folders. Repeat it after an interruption or a change.
 
@@ -49,7 +50,11 @@ def prepare(
     from yolo_attn.visdrone.splits import FOLDERS, present
     from yolo_attn.visdrone.tile import tile_splits
 
-    tiling = tiling_of(tiles, overlap, min_visible, keep_empty) if tiles else None
+    if tiles is None and (overlap, min_visible, keep_empty) != (None, None, None):
+        raise ValueError(
+            "visdrone prepare: --overlap, --min-visible and --keep-empty say how tiles are cut; add --tiles 640"
+        )
+    tiling = tiling_of(tiles, overlap, min_visible, keep_empty) if tiles is not None else None
     chosen = [name.strip() for names in splits or () for name in names.split(",")] or present(root) or list(FOLDERS)
     _print_report(prepare_splits(root, chosen, progress_bar, overwrite=overwrite, timeout=timeout))
     if tiling:
