@@ -36,7 +36,9 @@ def tile_splits(
     tiled = {split: root / f"{name}-{tiling.name}" for split, name in FOLDERS.items()}
     reports = {split: tile_split(images_of(lists[split]), tiled[split], tiling, progress) for split in splits}
     ready = {split: tiled[split] / LIST if (tiled[split] / LIST).is_file() else lists[split] for split in FOLDERS}
-    paths = {KEYS[split]: path.relative_to(root).as_posix() for split, path in ready.items() if path.is_file()}
+    # Ultralytics wants train and val; where one is not prepared yet, it will name the list that is missing.
+    named = {split: path for split, path in ready.items() if path.is_file() or split != "test-dev"}
+    paths = {KEYS[split]: path.relative_to(root).as_posix() for split, path in named.items()}
     path = root / f"VisDrone-{tiling.name}.yaml"
     write_yaml(path, root, paths, dict(enumerate(NAMES)), {})
     return path, reports

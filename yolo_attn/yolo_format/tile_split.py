@@ -60,7 +60,7 @@ def _claim(out: Path, images: Sequence[Path], tiling: Tiling) -> None:
     """Note in a new folder what its tiles are; refuse a folder that holds others."""
     grid = tiling.grid
     recipe: dict[str, object] = {
-        "source": str(images[0].parent.resolve()),
+        "source": _from(out.resolve(), images[0].parent.resolve()),
         "size": grid.size,
         "counts": grid.counts and list(grid.counts),
         "overlap": grid.overlap,
@@ -78,3 +78,11 @@ def _claim(out: Path, images: Sequence[Path], tiling: Tiling) -> None:
         raise FileExistsError(f"{out}: holds {found}, not {recipe}; remove it or name another folder")
     if found is None:
         atomic_write(out / RECIPE, json.dumps(recipe) + "\n", durable=True)
+
+
+def _from(folder: Path, other: Path) -> str:
+    """Return the way from a folder to another, which stays when both are moved."""
+    try:
+        return Path(os.path.relpath(other, folder)).as_posix()
+    except ValueError:  # another drive of Windows
+        return other.as_posix()
