@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PARSER = "ultralytics.nn.tasks"
-HOOKED = (
-    PARSER,
-    "ultralytics.data.dataset",
-)  # the modules of which the plug-in replaces something once their bodies have run
+HOOKED = (PARSER, "ultralytics.data.dataset")  # the plug-in replaces parts of these once their bodies have run
 
 
 class Finder:

@@ -45,7 +45,7 @@ def draw(
         seed: Another seed gives other pictures.
         sizes: Widths and heights in pixels that pictures may have, at least 64 each.
         progress: Wraps the list of tasks, as tqdm does.
-        crowds: Draw a sharp crowd, an ignored region of the annotation, into most pictures, and add root/SPLIT/ignored, the
+        crowds: Draw a sharp crowd, an ignored region of the annotation, into about half of the pictures, and add root/SPLIT/ignored, the
             regions for training, and root/SPLIT/truth, annotations in which the crowd is annotated too.
 
     Raises:

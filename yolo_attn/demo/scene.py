@@ -25,7 +25,8 @@ class AnnotatedPicture:
 def draw_picture(rng: np.random.Generator, size: tuple[int, int], crowds: bool = False) -> AnnotatedPicture:
     """Draw a picture of `size` (width, height) in pixels; everything in it follows from the arguments.
 
-    By default the crowd of an ignored region is blurred; with `crowds` it is as sharp as the rest, and stands in most pictures.
+    By default the crowd of an ignored region is blurred; with `crowds` it is as sharp as the rest, and stands in about half of
+    the pictures.
     """
     tilt, heading = rng.uniform(0.12, 0.75), rng.uniform(0, 2 * np.pi)
     scale = max(size) / 640 * float(np.exp(rng.uniform(np.log(9.0), np.log(15.0))))

@@ -35,7 +35,7 @@ __all__ = ["find", "install", "parse_model", "register"]
 
 
 def install() -> None:
-    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/.
+    """Teach the imported Ultralytics the layers of `LAYERS`, the files of cfg/ and data/, and ignored regions.
 
     Doing it twice is harmless, and doing it again after `importlib.reload(ultralytics.nn.tasks)` is needed.
     """
@@ -47,19 +47,17 @@ def install() -> None:
     # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
     if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals([*networks.classes()])
-    wrappers: list[
-        tuple[Any, str, Callable]
-    ] = [  # where a function is defined, its name, what takes the original and returns its replacement
+    # Where a function is defined, its name, what takes the original and returns its replacement.
+    wrappers: list[tuple[Any, str, Callable]] = [
         (tasks, "parse_model", parser.with_attention_rows),
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
         (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
     ]
-    if dataset := sys.modules.get(
-        "ultralytics.data.dataset"
-    ):  # otherwise the import hook comes back when it is imported
-        wrappers.append((dataset.YOLODataset, "get_labels", ignored_regions.with_ignored_regions))
+    dataset = getattr(sys.modules.get("ultralytics.data.dataset"), "YOLODataset", None)
+    if dataset:  # otherwise the import hook comes back when that module is imported
+        wrappers.append((dataset, "get_labels", ignored_regions.with_ignored_regions))
     for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):

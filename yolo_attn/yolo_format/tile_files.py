@@ -106,9 +106,8 @@ def _write_pictures(image: Path, size: tuple[int, int], tiles: dict[Path, Tile])
     missing = {path: tile for path, tile in tiles.items() if not path.exists() or path.stat().st_mtime_ns < changed}
     if not missing:
         return 0
-    pixels = cv2.imdecode(
-        np.fromfile(image, np.uint8), cv2.IMREAD_COLOR
-    )  # rotated by EXIF; cv2.imread refuses some paths on Windows
+    # Rotated by EXIF as in training; cv2.imread refuses some paths on Windows.
+    pixels = cv2.imdecode(np.fromfile(image, np.uint8), cv2.IMREAD_COLOR)
     if pixels is None or pixels.shape[1::-1] != size:
         found = "nothing" if pixels is None else "{} x {} pixels".format(*pixels.shape[1::-1])
         raise ValueError(f"{image}: OpenCV reads {found}, the header says {size[0]} x {size[1]} pixels; replace it")
