@@ -1,6 +1,7 @@
-"""One of two processes of tests/test_distributed.py: a training step under DistributedDataParallel, gloo, CPU."""
+"""One of two processes of tests/test_distributed.py: a training step of a model under DistributedDataParallel, gloo, CPU."""
 
 import os
+import sys
 
 import torch
 import torch.distributed as dist
@@ -15,9 +16,9 @@ rank = dist.get_rank()
 def gradients(images: torch.Tensor, parallel: bool) -> list[torch.Tensor]:
     """Gradients of the attention layer for one step from the same start; batch statistics are frozen to make steps comparable."""
     torch.manual_seed(0)
-    model = YOLO("yolov5n-ema.yaml").model
+    model = YOLO(sys.argv[1]).model
     model.args = get_cfg()
-    layer = next(module for module in model.model if type(module).__module__ == "yolo_attn.layers.ema")
+    layer = next(module for module in model.modules() if type(module).__module__ == "yolo_attn.layers.ema")
     model.train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):

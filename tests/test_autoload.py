@@ -93,3 +93,19 @@ def test_the_package_and_the_hook_put_one_finder_in_place(site, tmp_path):
     count = "print('finders', sum(getattr(f, 'yolo_attn', False) for f in sys.meta_path));"
     reloaded = "import yolo_attn, importlib; importlib.reload(yolo_attn);"
     assert "finders 1" in output(reloaded + count, site, tmp_path)
+
+
+RECIPE = "sys.argv.append('cfg=demo.yaml');"
+FOUND = "from ultralytics.utils import checks; print('found', checks.check_yaml('demo.yaml', hard=False));"
+
+
+def test_a_command_with_a_recipe_finds_it_before_the_parser_is_imported(site, tmp_path):
+    found = f"found {site / 'yolo_attn' / 'cfg' / 'recipes' / 'demo.yaml'}"
+    printed = output(RECIPE + "import ultralytics.cfg;" + FOUND + KNOWS, site, tmp_path)
+    assert found in printed and "knows True True" in printed and WARNING not in printed
+
+
+@pytest.mark.parametrize("first", ["ultralytics.nn.tasks", "ultralytics.engine.trainer", "ultralytics.models"])
+def test_a_program_with_such_an_argument_may_import_what_it_likes_first(site, tmp_path, first):
+    printed = output(RECIPE + f"import {first};" + KNOWS, site, tmp_path)
+    assert "knows True True" in printed and WARNING not in printed

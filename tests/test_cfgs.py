@@ -11,6 +11,7 @@ from ultralytics.nn import tasks
 from ultralytics.utils.checks import check_version
 
 from scripts.maintain import cfg as make_cfgs
+from scripts.maintain import resnet_yolov3
 from yolo_attn.checking.check import check
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import rows
@@ -19,6 +20,7 @@ from yolo_attn.plugin.files import find
 ROOT = Path(__file__).parents[1]
 ALL = sorted(path.name for path in (ROOT / "cfg").glob("*.yaml"))
 FILES = sorted(make_cfgs.name(*entry) for entry in make_cfgs.TABLE)
+INSIDE = [name for name in FILES if name.endswith("-inside.yaml")]
 P2 = [name for name in FILES if name.startswith("yolov5-p2")]
 # Stock files change: an older Ultralytics has not all families and writes some rows otherwise.
 NEWEST = pytest.mark.skipif(not check_version(ultralytics.__version__, ">=8.4.190"), reason="cfg/ is of 8.4.190")
@@ -57,8 +59,48 @@ def test_a_file_is_what_the_script_writes(entry):
     assert (ROOT / "cfg" / make_cfgs.name(*entry)).read_bytes() == make_cfgs.cfg(*entry).encode()
 
 
+@pytest.mark.parametrize("entry", make_cfgs.CLASSIFIERS, ids=lambda entry: entry[0])
+def test_a_classifier_is_what_the_script_writes(entry):
+    assert (ROOT / "cfg" / f"{entry[0]}-cls.yaml").read_bytes() == make_cfgs.classifier(*entry).encode()
+
+
+# Millions of parameters that the papers print: EMA 1, GAM 1 and 2, EMCA 4 (in units of 2^20); EMA leaves its norms out.
+@pytest.mark.parametrize(
+    ("file", "count"),
+    [
+        ("resnet50-cifar-cls.yaml", 23_705_252),
+        ("resnet50-ema-cifar-cls.yaml", 23_903_620),
+        ("resnet50-gam-cifar-cls.yaml", "149.47"),
+        ("resnet50-gam-cls.yaml", "151.32"),
+        ("mobilenetv2-gam-cls.yaml", "4.93"),
+        ("resnet50-emca-cls.yaml", 26_253_370),
+    ],
+)
+def test_a_classifier_is_as_large_as_the_papers(file, count):
+    with torch.device("meta"):
+        found = parameters(tasks.parse_model(yaml.safe_load(text_of(file)), 3, verbose=False)[0])
+    assert (found if isinstance(count, int) else f"{found / 1e6:.2f}") == count
+
+
+def test_the_stem_for_pictures_of_32_pixels_keeps_their_size():
+    network = tasks.parse_model(yaml.safe_load(text_of("resnet50-ema-cifar-cls.yaml")), 3, verbose=False)[0][0]
+    assert (network.conv1.kernel_size, network.conv1.stride) == ((3, 3), (1, 1))
+    assert [tuple(x.shape[2:]) for x in network(torch.zeros(2, 3, 32, 32))] == [(32, 32), (16, 16), (8, 8), (4, 4)]
+
+
+@pytest.mark.parametrize("entry", resnet_yolov3.TABLE, ids=lambda entry: resnet_yolov3.name(*entry))
+def test_a_resnet_under_yolov3s_head_is_what_its_script_writes(entry):
+    assert (ROOT / "cfg" / resnet_yolov3.name(*entry)).read_bytes() == resnet_yolov3.cfg(*entry).encode()
+
+
 def test_no_stock_family_has_a_file_that_the_script_does_not_write():
     assert [name for name in ALL if name.startswith("yolo")] == FILES
+
+
+def test_every_classifier_is_one_that_the_script_writes():
+    assert {name for name in ALL if name.endswith("-cls.yaml")} == {
+        f"{entry[0]}-cls.yaml" for entry in make_cfgs.CLASSIFIERS
+    }
 
 
 @pytest.mark.parametrize("file", ALL)
@@ -76,7 +118,7 @@ def test_every_row_reaches_the_head(file):
     assert {row.index for row in parsed} <= reaching
 
 
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", [name for name in FILES if name not in INSIDE])
 def test_whatever_read_the_row_before_an_attention_layer_reads_the_layer(file):
     parsed = rows.parse(text_of(file))
     ours = [row for row in parsed if row.module in LAYERS]
@@ -84,6 +126,18 @@ def test_whatever_read_the_row_before_an_attention_layer_reads_the_layer(file):
         assert row.sources == [row.index - 1]
         assert [other.index for other in parsed if row.index - 1 in other.sources] == [row.index]
     assert bool(ours) == (file not in {"yolov5-p2.yaml", "yolov5-v6.yaml", "yolov5-v6-p2.yaml"})
+
+
+@pytest.mark.parametrize(("file", "blocks"), zip(INSIDE, ["C3k2", "C3k2", "C3", "C2f"], strict=True))
+def test_ema_stands_in_every_bottleneck_of_the_backbone_and_nowhere_else(file, blocks):
+    text = text_of(file)
+    parsed = rows.parse(text)
+    assert {row.module for row in parsed if row.block == blocks and row.section == "backbone"} == {f"{blocks}+EMA(8)"}
+    layers = network(text, "x")
+    for row in parsed[:-1]:
+        units = [module for module in layers[row.index].modules() if type(module).__name__ == "Bottleneck"]
+        inside = [module for module in layers[row.index].modules() if type(module) is LAYERS["EMA"]]
+        assert len(inside) == (len(units) if row.section == "backbone" else 0)
 
 
 @pytest.mark.parametrize("scale", ["n", "x"])
@@ -153,3 +207,45 @@ def test_the_body_is_the_papers_but_for_the_depth_of_one_stage():
     own_head = sum(channels * 45 + 45 for channels in (320, 320, 640, 1280))  # 3 anchors of 5 + 10 numbers each
     block = 160 * 160 + 2 * 160 + 9 * 160 * 160 + 2 * 160  # a 1x1 and a 3x3 convolution with their norms
     assert parameters(body) + own_head + 4 * block == PUBLISHED  # scale x: 9 * 1.33 is 12 blocks, 6 * 1.33 is 8
+
+
+def yolov3_neck(stages: tuple[int, ...], classes: int) -> int:
+    """Parameters behind a backbone of YOLOv3 (arXiv 1804.02767), counted by hand: three 1x1 and 3x3 convolutions with norms a level."""
+
+    def conv(source: int, width: int, kernel: int) -> int:
+        return source * width * kernel**2 + 2 * width
+
+    total, above = 0, 0
+    for width, stage in zip((1024, 512, 256), reversed(stages), strict=True):
+        half = width // 2
+        lateral = conv(above, half, 1) if above else 0
+        joined = stage + (half if above else 0)
+        pairs = conv(joined, half, 1) + 2 * conv(width, half, 1) + 3 * conv(half, width, 3)
+        head = (width + 1) * 3 * (5 + classes)  # a 1x1 convolution with bias, three anchors
+        total, above = total + lateral + pairs + head, half
+    return total
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_a_resnet_under_yolov3s_head_has_the_parameters_of_its_parts(depth):
+    # torchvision's ResNets without their classifier; EMCA-SE: 2 * C^2 / 16 a stage and a kernel over 1 + N sources
+    backbone = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032}[depth] - 1000 * ({50: 2048}.get(depth, 512) + 1)
+    widths = [planes * (4 if depth == 50 else 1) for planes in (64, 128, 256, 512)]
+    blocks = {18: (1, 2, 2, 2), 34: (1, 3, 4, 6), 50: (1, 3, 4, 6)}[
+        depth
+    ]  # of the stage before; the stem counts as one
+    emca = sum(2 * width * (width // 16) + 1 + number for width, number in zip(widths, blocks, strict=True))
+    expected = backbone + yolov3_neck(widths[1:], 10)
+    assert parameters(network(text_of(f"resnet{depth}-yolov3.yaml"), "")) == expected
+    assert parameters(network(text_of(f"resnet{depth}-emca-yolov3.yaml"), "")) == expected + emca
+
+
+@pytest.mark.parametrize("depth", [18, 34, 50])
+def test_a_resnet_under_yolov3s_head_is_found_by_its_name_and_has_yolov3s_strides_and_anchors(
+    depth, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    model = tasks.DetectionModel(f"resnet{depth}-emca-yolov3.yaml", verbose=False)
+    assert model.stride.tolist() == [8, 16, 32]
+    pairs = model.model[-1].sizes.flatten(0, 1).tolist()
+    assert pairs == [[10, 13], [16, 30], [33, 23], [30, 61], [62, 45], [59, 119], [116, 90], [156, 198], [373, 326]]

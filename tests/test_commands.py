@@ -172,6 +172,33 @@ def test_hyperparameters_are_tuned(data, tmp_path):
 
 
 @pytest.mark.slow
+def test_attention_inside_blocks_trains_resumes_exports_and_opens_elsewhere(data, tmp_path):
+    python("from ultralytics import YOLO; YOLO('yolo11n.yaml').save('base.pt')", tmp_path)
+    code = (
+        "import os, signal\n"
+        "from ultralytics import YOLO\n"
+        f"model = YOLO({str(CFG / 'yolo11n-ema-inside.yaml')!r})\n"
+        "model.add_callback('on_model_save', lambda trainer: trainer.epoch == 1 and os.kill(os.getpid(), signal.SIGKILL))\n"
+        f"model.train(data={str(data)!r}, epochs=3, imgsz=64, batch=4, workers=0, plots=False, pretrained='base.pt',"
+        f" project={str(tmp_path)!r}, name='run')"
+    )
+    killed = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert killed.returncode == -signal.SIGKILL, killed.stdout + killed.stderr
+    assert "C3k2 with 1 EMA inside" in killed.stdout + killed.stderr
+    assert "Resuming training" in run(YOLO, "train", "resume", f"model={tmp_path}/run/weights/last.pt", cwd=tmp_path)
+    trained = tmp_path / "run" / "weights" / "last.pt"
+    run(YOLO, "export", f"model={trained}", "format=onnx", "imgsz=64", cwd=tmp_path)
+    assert "mAP50" in validated(trained.with_suffix(".onnx"), data, tmp_path)
+    opening = (
+        f"from ultralytics import YOLO; model = YOLO({str(trained)!r}).model;"
+        "print([row[2] for row in model.yaml['backbone'] if '+' in row[2]], type(model.model[2].m[0].cv2.act[1]))"
+    )
+    for restricted in "01":
+        out = python(opening, tmp_path, ULTRALYTICS_SAFE_LOAD=restricted)
+        assert "['C3k2+EMA(8)', 'C3k2+EMA(8)', 'C3k2+EMA(8)', 'C3k2+EMA(8)'] <class 'yolo_attn.layers.ema.EMA'>" in out
+
+
+@pytest.mark.slow
 def test_training_compiles(data, tmp_path):
     command = [
         YOLO,

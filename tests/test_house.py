@@ -21,9 +21,10 @@ ALLOWED = {
     "storage": {"filelock"},
     "parallel": set(),
     "tiling": {"numpy"},
+    "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
-    "model_yaml": {"yaml", "yolo_attn.layers"},
+    "model_yaml": {"yaml", "yolo_attn.layers", "yolo_attn.networks"},
     "plugin": {
         "numpy",
         "torch",
@@ -31,11 +32,13 @@ ALLOWED = {
         "ultralytics",
         "pydantic",
         "annotationlib",  # Python 3.14's
+        "yolo_attn.layer_files",
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
         "yolo_attn.yolo_format",
     },
+    "contract": {"torch", "onnxruntime", "yolo_attn.layer_files", "yolo_attn.layers", "yolo_attn.plugin"},
     "checking": {
         "torch",
         "torchvision",
@@ -46,6 +49,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
     },
+    "advice": {"numpy", "yaml", "matplotlib", "ultralytics", "yolo_attn.storage", "yolo_attn.plugin"},
     "yolo_format": {"numpy", "PIL", "cv2", "yaml", "yolo_attn.storage", "yolo_attn.parallel", "yolo_attn.tiling"},
     "visdrone": {
         "numpy",
@@ -55,6 +59,8 @@ ALLOWED = {
         "yolo_attn.parallel",
         "yolo_attn.yolo_format",
     },
+    "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone", "yolo_attn.yolo_format"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
@@ -105,6 +111,8 @@ ALLOWED = {
         "yolo_attn.plugin",
         "yolo_attn.checking",
         "yolo_attn.yolo_format",
+        "yolo_attn.contract",
+        "yolo_attn.advice",
         "yolo_attn.visdrone",
         "yolo_attn.demo",
         "yolo_attn.detection",

@@ -142,3 +142,16 @@ def test_start_up_entry_point_obeys_the_opt_out(bare):
     assert "knows False False" in (out := bare.run("-c", code, YOLO_ATTN_AUTOLOAD="0"))
     assert "then True" in out
     assert "knows True True" in bare.run("-c", code)
+
+
+def test_the_example_package_installs_and_offers_its_layer(installed, tmp_path):
+    source = shutil.copytree(ROOT / "docs" / "examples" / "layer-package", tmp_path / "package")  # pip builds in place
+    installed.pip("install", "--no-deps", "--no-build-isolation", source)
+    rows = "backbone: [[-1, 1, Conv, [8, 3, 2]], [-1, 1, SquareGate, [0.5]]]\nhead: [[[1], 1, Detect, [nc]]]\n"
+    (tmp_path / "model.yaml").write_text("nc: 2\n" + rows, encoding="utf-8")
+    code = f"from ultralytics import YOLO; m = YOLO(r'{tmp_path / 'model.yaml'}').model.model[1]; print(type(m), m.gain.mean())"
+    printed = installed.run("-c", code)
+    assert "example_layers.SquareGate" in printed and "0.5" in printed
+    check = [installed.folder / "bin" / "yolo-attn", "check", tmp_path / "model.yaml"]
+    assert ": ok" in installed.run(*check)
+    installed.pip("uninstall", "-y", "example-layers")

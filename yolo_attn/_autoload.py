@@ -15,11 +15,14 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 PARSER = "ultralytics.nn.tasks"
-HOOKED = (PARSER, "ultralytics.data.dataset")  # the plug-in replaces parts of these once their bodies have run
+COMMAND = "ultralytics.cfg"  # the command `yolo` looks for the file of `cfg=` before anything imports the parser
+DATA = "ultralytics.data.dataset"  # may be imported after the parser, and the plug-in replaces a part of it
 
 
 class Finder:
-    """Finds the modules of `HOOKED` as the other finders do, and has the plug-in installed once the body of one has run.
+    """Finds the parser and the data sets as the other finders do, and has the plug-in installed once the body of one has run.
+
+    For a command with `cfg=` that is done as soon as the command is there, so that shipped recipes are found.
 
     It stays on `sys.meta_path`, since `importlib.reload` runs the body again.
     """
@@ -32,8 +35,8 @@ class Finder:
     def find_spec(
         self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return the import spec of a module of `HOOKED` with a loader that registers the layers; None for any other module."""
-        if name not in HOOKED or self.searching:
+        """Return the import spec of one of the modules with a loader that registers the layers; None for any other module."""
+        if self.searching or not (name in (PARSER, DATA) or (name == COMMAND and _takes_recipe())):
             return None
         self.searching = True
         try:
@@ -46,10 +49,15 @@ class Finder:
         return spec
 
 
+def _takes_recipe() -> bool:
+    # A parser that is being imported registers by itself, and cannot be used before.
+    return PARSER not in sys.modules and any(argument.startswith("cfg=") for argument in sys.argv[1:])
+
+
 def _then_register(execute: "Callable") -> "Callable":
     def exec_module(module: "ModuleType") -> None:
         execute(module)
-        if not hasattr(sys.modules.get(PARSER), "parse_model"):
+        if module.__name__ == DATA and not hasattr(sys.modules.get(PARSER), "parse_model"):
             return  # the parser is still to come, and everything is installed then
         try:
             _register()

@@ -19,6 +19,7 @@ FORMERLY_REQUIRED = ["tqdm", "scipy", "pandas", "seaborn", "py-cpuinfo", "onnxsc
 SUITES = {
     "rows and files": ["tests/plugin"],
     "stock commands": ["tests/test_commands.py"],
+    "anchor head": ["tests/networks/test_anchor_commands.py"],
     "two processes": ["tests/test_distributed.py"],
 }
 

@@ -68,6 +68,36 @@ def test_a_layer_can_start_as_the_identity(run, tmp_path):
     assert "- [-1, 1, ReZero, [EMA, 8]]" in (tmp_path / "my.yaml").read_text()
 
 
+def test_layers_go_into_blocks_and_come_out_to_the_byte(run, tmp_path):
+    done = run(
+        "insert", "yolo11s.yaml", "EMA:8", "CBAM:8,5", "--into", "backbone", "--into", "SPPF@end", "-o", "my.yaml"
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[:2] == [
+        "my.yaml: EMA:8 and CBAM:8,5 inside row 2 (C3k2), 4 (C3k2), 6 (C3k2), 8 (C3k2), backbone",
+        "my.yaml: EMA:8 and CBAM:8,5 inside row 9 (SPPF), SPPF@end",
+    ]
+    assert modules(tmp_path / "my.yaml").count("C3k2+EMA(8)+CBAM(8, 5)") == 4
+    assert modules(tmp_path / "my.yaml").count("SPPF+EMA(8)@end+CBAM(8, 5)@end") == 1
+    assert run("check", "my.yaml").stdout == "my.yaml: ok\n"
+    assert run("strip", "my.yaml", "-o", "back.yaml").returncode == 0
+    assert (tmp_path / "back.yaml").read_bytes() == find("yolo11.yaml").read_bytes()
+
+
+def test_a_layer_inside_can_start_as_the_identity_beside_a_row_of_its_own(run, tmp_path):
+    done = run("insert", "yolov8n.yaml", "EMA:8", "--into", "4", "--at", "sppf", "--rezero", "-o", "my.yaml")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "my.yaml").read_text()
+    assert text.count("'C2f+ReZero(EMA, 8)'") == text.count("- [-1, 1, ReZero, [EMA, 8]]") == 1
+
+
+def test_a_block_without_a_place_is_refused_with_the_place_that_fits(run, tmp_path):
+    done = run("insert", "yolo11s.yaml", "EMA", "--into", "SPPF", "-o", "my.yaml")
+    assert done.returncode == 2
+    assert "row 9: does not build: SPPF has no bottlenecks; write SPPF+EMA@end for its end" in done.stderr
+    assert not (tmp_path / "my.yaml").exists()
+
+
 def test_a_width_that_does_not_divide_at_another_scale_is_only_noted(run, tmp_path):
     done = run("insert", "yolov5s.yaml", "SA", "--at", "17", "-o", "my.yaml")  # 128 channels, at scale n 64
     assert done.returncode == 0, done.stderr

@@ -61,7 +61,8 @@ def test_evaluate_prints_the_official_numbers_and_those_of_every_class():
 def test_evaluate_writes_json_with_just_these_keys(tmp_path):
     run("evaluate", *case("case1"), "--json", tmp_path / "numbers.json")
     numbers = json.loads((tmp_path / "numbers.json").read_text())
-    assert list(numbers) == [*SEVEN, "plain_class_mean", "per_class", "counts", "warnings"]
+    details = ["by_size", "errors", "precision_recall"]
+    assert list(numbers) == [*SEVEN, "plain_class_mean", "per_class", "counts", "warnings", *details]
     expected = json.loads((CASES / "case1" / "expected.json").read_text())
     assert numbers["AP"] == pytest.approx(expected["AP"], abs=1e-9)
 
@@ -75,6 +76,36 @@ def test_evaluate_writes_null_where_there_is_nothing_to_average(tmp_path):
     out = run("evaluate", *folders, "--sizes", tmp_path / "sizes.csv", "--json", tmp_path / "numbers.json")
     assert json.loads((tmp_path / "numbers.json").read_text())["AP"] is None
     assert "nan" not in out
+
+
+def test_evaluate_prints_sizes_and_errors_marked_as_not_official(tmp_path):
+    out = run("evaluate", *case("case1"), "--confidence", 0.5, "--json", tmp_path / "numbers.json")
+    assert "Not official: by size" in out
+    assert "Not official: IoU 0.5, scores from 0.5" in out
+    for word in ["below 8²", "8² to 16²", "16² to 32²", "32² to 96²", "96² and above", "misses", "false alarms"]:
+        assert word in out
+    assert json.loads((tmp_path / "numbers.json").read_text())["errors"]["confidence"] == 0.5
+
+
+def test_evaluate_draws_plots_on_request_and_says_what_the_gallery_needs(small_set, tmp_path):
+    val = small_set / splits.FOLDERS["val"]
+    found = shutil.copytree(val / "annotations", tmp_path / "found")
+    (found / min(path.name for path in found.iterdir())).write_text(
+        "1,1,5,5,0.9,4,-1,-1\n"
+    )  # boxes of one picture missed
+    folders = ["--annotations", val / "annotations", "--detections", found]
+    out = run("evaluate", *folders, "--images", val / "images", "--plots", tmp_path / "plots")
+    assert "precision-recall.png, confusion.png, worst-01.jpg" in " ".join(out.split())
+    drawn = {path.name for path in (tmp_path / "plots").iterdir()}
+    assert drawn == {"precision-recall.png", "confusion.png", "worst-01.jpg"}
+    out = run("evaluate", *case("case1"), "--plots", tmp_path / "without")
+    assert "give the pictures by --images instead of --sizes" in " ".join(out.split())
+    assert {path.name for path in (tmp_path / "without").iterdir()} == {"precision-recall.png", "confusion.png"}
+
+
+def test_evaluate_refuses_a_confidence_that_no_score_can_have(monkeypatch, capsys):
+    message = refused(monkeypatch, capsys, "evaluate", *case("case1"), "--confidence", "25")
+    assert message == "yolo-attn: confidence is 25; scores lie between 0 and 1, give a number in that range\n"
 
 
 def test_evaluate_gives_coco_a_column_of_its_own(tmp_path):

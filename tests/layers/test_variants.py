@@ -13,16 +13,30 @@ from yolo_attn.layers import LAYERS
 @pytest.mark.parametrize(
     ("name", "args", "told"),
     [
+        ("AAConv", (2, 5), {"heads": 2}),
+        ("AAConv", (1, 7), {"heads": 1}),
         ("BAM", (16, 2, True), {"dilation": 2, "authors_code": True}),
+        ("EPSA", (16, "3 5 5 7", "32 32 32 32"), {"groups": (32, 32, 32, 32)}),
+        ("CAA", (5,), {}),
+        ("ELA", (5, 8, 32), {"width": 8, "groups": 32}),
         ("FCA", (16, 1), {"frequencies": 1}),
         ("FCA", (8, 4), {"frequencies": 4}),
         ("GAM", (16, 4), {"groups": 4}),
         ("GAM", (8, 2, False), {"groups": 2}),
         ("GAM", (16, 1, True, False), {}),
         ("GC", (8,), {}),
+        ("LSKA", (11, 2), {"dilation": 2}),
+        ("LSKA", (35, 3), {}),
+        ("MCA", (False,), {"by_channel": False}),
+        ("MLCA", (3, 0.25), {"bins": 3, "local_weight": 0.25}),
         ("NAM", (True,), {"authors_code": True}),
+        ("DoubleAttention", (4,), {}),
+        ("NonLocal", (4,), {}),
+        ("NonLocal", (2, True), {}),
+        ("NonLocal", (2, False, True), {"divided": True}),
         ("SE", (8,), {}),
         ("SGE", (16,), {}),
+        ("SimAM", (0.5,), {"regularization": 0.5}),
         ("TripletAttention", (3,), {}),
     ],
 )
@@ -66,7 +80,7 @@ def test_fca_with_the_lowest_frequency_alone_is_se_on_seven_times_the_mean():
     torch.testing.assert_close(fca(x), se(x), **TOLERANCE[torch.float64])
 
 
-@pytest.mark.parametrize("name", ["GC", "SGE", "SRM"])
+@pytest.mark.parametrize("name", ["GC", "MCA", "SGE", "SRM", "SimAM"])
 def test_a_constant_map_has_a_finite_gradient(name):
     layer = randomised(LAYERS[name](128)).double().eval()
     for value in (0.0, 3.0):
@@ -81,3 +95,31 @@ def test_fca_trains_on_a_size_that_it_first_saw_in_inference_mode():
     out, *gradients = forward_and_gradients(layer, x, list(layer.parameters()))
     torch.testing.assert_close(out, seen.clone(), **TOLERANCE[torch.float32])
     assert all(gradient.isfinite().all() for gradient in gradients)
+
+
+@pytest.mark.parametrize(("name", "arguments"), [("NonLocal", ()), ("NonLocal", (2, True)), ("DoubleAttention", ())])
+def test_blocks_that_add_start_as_the_identity_and_learn(name, arguments):
+    layer, x = LAYERS[name](16, *arguments), drawn((2, 16, 5, 4), torch.float32)
+    out, *gradients = forward_and_gradients(layer, x, list(layer.parameters()))
+    torch.testing.assert_close(out, x, rtol=0, atol=0)
+    assert sum(gradient.abs().max() > 1e-4 for gradient in gradients[1:]) == 2  # weight and bias of what starts at 0
+
+
+def test_a_non_local_block_gives_each_pixel_the_mean_where_scores_are_equal():
+    layer, x = randomised(LAYERS["NonLocal"](16)).double(), drawn((2, 16, 5, 4))
+    torch.nn.init.zeros_(layer.query.weight)
+    torch.nn.init.zeros_(layer.query.bias)
+    mean = layer.value(x.mean((2, 3)))[:, :, None, None]
+    torch.testing.assert_close(layer(x), x + layer.expand(mean), **TOLERANCE[torch.float64])
+
+
+def test_an_augmented_convolution_with_a_stride_attends_to_means_of_three_by_three_pixels():
+    layer, even = (randomised(LAYERS["AAConv"](32, 2, 5, stride)).double() for stride in (2, 1))
+    x = drawn((2, 32, 7, 10))
+    ones = torch.ones(1, 1, 3, 3, dtype=torch.float64)
+    inside = torch.nn.functional.conv2d(torch.ones_like(x[:, :1]), ones, stride=2, padding=1)
+    means = torch.nn.functional.conv2d(x.flatten(0, 1)[:, None], ones, stride=2, padding=1).view(2, 32, 4, 5) / inside
+    out = layer(x)
+    torch.testing.assert_close(out[:, -2:], even(means)[:, -2:], **TOLERANCE[torch.float64])
+    convolved = torch.nn.functional.conv2d(x, layer.conv.weight, stride=2, padding=1)
+    torch.testing.assert_close(out[:, :-2], convolved, **TOLERANCE[torch.float64])

@@ -98,6 +98,6 @@ def test_a_model_without_attention_has_no_control():
 
 
 def test_a_layer_that_joins_rows_has_no_control():
-    text = find("cfg/resnet50-emca-yolo.yaml").read_text(encoding="utf-8")
+    text = find("cfg/resnet50-emca-yolov3.yaml").read_text(encoding="utf-8")
     with pytest.raises(ValueError, match="it has no control"):
         control(text)

@@ -35,7 +35,7 @@ def checkpoint(request, tmp_path, data, folders) -> Path:  # noqa: F811
     return tmp_path / "run" / "weights" / "last.pt"
 
 
-@pytest.mark.parametrize("checkpoint", ["resnet50-ema-cls", "resnet50-emca-yolo"], indirect=True)
+@pytest.mark.parametrize("checkpoint", ["resnet50-ema-cls", "resnet50-emca-yolov3"], indirect=True)
 def test_a_network_is_trained_exported_and_opened_elsewhere(checkpoint, tmp_path):
     opening = f"from ultralytics import YOLO; print(type(YOLO({str(checkpoint)!r}).model.model[0]))"
     assert "yolo_attn.networks.resnet.ResNet" in python(opening, tmp_path)

@@ -2,10 +2,13 @@
 
 import copy
 import pickle
+import re
+from pathlib import Path
 
 import pytest
 import torch
 import torchvision
+import yaml
 from torch import nn
 from ultralytics.nn import tasks
 from ultralytics.nn.modules.conv import Index
@@ -71,10 +74,10 @@ def test_weights_of_another_family_are_refused():
 
 
 @pytest.mark.parametrize("name", SINGLE)
-@pytest.mark.parametrize("place", ["end", "first", "last", "stages"])
+@pytest.mark.parametrize("place", ["end", "first", "last", "stages", "alternate", "once"])
 def test_every_layer_goes_into_every_place_it_can_take(name, place):
     network = on_meta(ResNet, 50, name, place)
-    places = {"end": 16, "first": 4, "last": 4, "stages": 3}[place]
+    places = {"end": 16, "first": 4, "last": 4, "stages": 3, "alternate": 5, "once": 1}[place]
     assert sum(type(module) is yolo_attn.LAYERS[name] for module in network.modules()) == places
     assert [tuple(x.shape) for x in network.eval()(torch.empty(1, 3, 64, 64, device="meta"))] == [
         (1, 256, 16, 16),
@@ -84,12 +87,74 @@ def test_every_layer_goes_into_every_place_it_can_take(name, place):
     ]
 
 
-@pytest.mark.parametrize("name", ["EPSA", "DMSA"])
+@pytest.mark.parametrize("name", ["AAConv", "EPSA", "DMSA"])
 @pytest.mark.parametrize("depth", [18, 50])
 def test_a_layer_with_a_stride_stands_in_place_of_the_convolution(name, depth):
     network = on_meta(ResNet, depth, name, "conv").eval()
     assert [x.shape[2] for x in network(torch.empty(1, 3, 64, 64, device="meta"))] == [16, 8, 4, 2]
     assert all(type(block.conv2) is yolo_attn.LAYERS[name] for stage in network.stages for block in stage)
+
+
+@pytest.mark.parametrize(
+    ("place", "blocks"),
+    [
+        ("end", [4, 6, 3]),
+        ("first", [1, 1, 1]),
+        ("last", [1, 1, 1]),
+        ("conv", [4, 6, 3]),
+        ("stages", [1, 1]),
+        ("alternate", [2, 3]),
+        ("once", [0, 1]),
+    ],
+)
+def test_a_layer_may_begin_at_a_later_stage(place, blocks):
+    network = on_meta(ResNet, 50, "EPSA", place, "imagenet", "stage", 3).eval()
+    widths = [module.convs[0].in_channels for module in network.modules() if type(module) is yolo_attn.LAYERS["EPSA"]]
+    stages = (128, 256, 512) if place == "conv" else (512, 1024, 2048)
+    assert widths == [width for width, times in zip(stages, blocks, strict=False) for _ in range(times)]
+    assert network(torch.empty(1, 3, 64, 64, device="meta"))[-1].shape == (1, 2048, 2, 2)
+
+
+def test_a_layer_behind_a_block_reads_the_sum_of_branch_and_shortcut():
+    network, seen = ResNet(3, 50, "SE", "once").eval(), []
+    block = network.layer3[4]
+    block.behind.register_forward_pre_hook(lambda _, arguments: seen.extend(arguments))
+    network.layer3[5].register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    block.register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+    with torch.no_grad():
+        network(torch.rand(1, 3, 64, 64))
+        before, read, handed_on = seen
+        gate, block.behind = block.behind, None
+        torch.testing.assert_close(read, block(before), rtol=0, atol=0)
+        torch.testing.assert_close(handed_on, gate(read), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("depth", "kernels", "expected"),
+    [
+        (50, "3 5 5 7", 27_899_518),  # printed as 27.90
+        (101, "3 5 5 7", 49_592_198),  # 49.59
+        (50, "3 5 7 9", 27_899_518 + 2_200_576),  # the kernels of the paper: 56 / 32 of C * C / 4 more per block, 30.10
+        (101, "3 5 7 9", 49_592_198 + 4_150_272),  # 53.74
+    ],
+)
+def test_epsanet_large_has_the_published_parameters(depth, kernels, expected):
+    call = f"EPSA(16, '{kernels}', '32 32 32 32')"
+    network = on_meta(ResNet, depth, call, "conv", "imagenet", "stage", 2, 2)
+    assert count(network) + 2048 * 1000 + 1000 == expected
+
+
+@pytest.mark.parametrize(("depth", "expected"), [(50, 25_809_392), (101, 45_386_728)])  # printed as 25.80 and 45.40
+def test_augmented_convolutions_from_stage_3_make_an_aa_resnet(depth, expected):
+    network = on_meta(ResNet, depth, "AAConv", "conv", "imagenet", "stage", 3)
+    assert count(network) + 2048 * 1000 + 1000 == expected
+
+
+def test_twice_the_width_is_torchvisions_wide_resnet():
+    theirs, ours = torchvision.models.wide_resnet50_2().eval(), ResNet(3, 50, width=2).eval()
+    assert load_torchvision_weights(ours, theirs.state_dict()) == 1
+    x = torch.rand(1, 3, 64, 64)
+    torch.testing.assert_close(theirs(x), theirs.fc(ours(x)[-1].mean((2, 3))), **TOLERANCE[torch.float32])
 
 
 @pytest.mark.parametrize(
@@ -137,7 +202,27 @@ def test_an_image_may_have_other_than_three_channels(kind):
     ("kind", "arguments", "message"),
     [
         (ResNet, (20,), "ResNet: there is no depth 20; write 18, 34, 50, 101"),
-        (ResNet, (18, "EMA", "middle"), "ResNet: there is no place 'middle'; write end, first, last, conv, stages"),
+        (
+            ResNet,
+            (18, "EMA", "middle"),
+            "ResNet: there is no place 'middle'; write end, first, last, conv, stages, alternate, once",
+        ),
+        (
+            ResNet,
+            (50, "EMA", "once", "imagenet", "stage", 5),
+            "ResNet: the place once ends at stage 4, found from_stage 5; write a smaller one",
+        ),
+        (ResNet, (18, "EMA", "end", "imagenet", "stage", 1), "ResNet: there is no from_stage 1; write 2, 3, 4, 5"),
+        (
+            ResNet,
+            (34, "", "end", "imagenet", "stage", 2, 2),
+            "ResNet: width must be 1 or more, and 1 at depths 18 and 34; found 2 at depth 34",
+        ),
+        (
+            ResNet,
+            (50, "", "end", "imagenet", "stage", 2, 0),
+            "ResNet: width must be 1 or more, and 1 at depths 18 and 34; found 0 at depth 50",
+        ),
         (ResNet, (18, "EMA", "end", "tiny"), "ResNet: there is no stem 'tiny'; write imagenet, cifar, strided"),
         (
             ResNet,
@@ -353,3 +438,15 @@ def test_a_network_is_copied_and_pickled():
     x = torch.rand(1, 3, 32, 32)
     for copied in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
         assert torch.equal(copied(x)[-1], network(x)[-1])
+
+
+def test_the_networks_that_the_guide_lists_have_the_parameters_that_it_says():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "networks.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\| `(\w+, \[.*\])` \| ([\d,]+) \|$", guide, re.MULTILINE)
+    assert len(listed) == 5
+    for row, parameters in listed:
+        model = yaml.safe_load(f"{{nc: 1000, backbone: [[-1, 1, {row}]]}}")
+        head = [[-1, 1, "Feature", [5]], [-1, 1, "Classifier", ["nc"]]]
+        with torch.device("meta"):
+            built, _ = parse_model({**model, "head": head}, 3, verbose=False)
+        assert count(built) == int(parameters.replace(",", "")), row

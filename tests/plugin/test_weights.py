@@ -23,7 +23,7 @@ from ultralytics.nn.tasks import BaseModel, DetectionModel
 import yolo_attn
 from tests.plugin.inputs import detector, logged
 from tests.stock_loads_worker import built, digest, loaded
-from yolo_attn.model_yaml import edit
+from yolo_attn.model_yaml import edit, inside
 from yolo_attn.plugin import weights
 from yolo_attn.plugin.files import find, is_shipped
 from yolo_attn.plugin.renumbering import STOCK_WIDENS_CLASS_BRANCHES
@@ -154,6 +154,49 @@ def test_a_source_with_attention_is_aligned_to_a_stock_model():
     assert carried.share == 1
     target.load(source, verbose=False)
     assert torch.equal(target.model[-1].cv2[0][0].conv.weight, source.model[-1].cv2[0][0].conv.weight)
+
+
+def test_weights_move_between_stock_blocks_and_blocks_with_attention_inside():
+    stock, inside = detector("yolo11n.yaml"), detector("yolo11n-ema-inside.yaml", seed=1)
+    there = yolo_attn.transfer(stock, inside)
+    assert (there.carried_tensors, there.source_tensors) == (len(stock.state_dict()),) * 2
+    assert there.carried_parameters == there.parameters - there.new_parameters
+    assert there.new_parameters == sum(
+        value.numel() for key, value in inside.named_parameters() if key not in stock.state_dict()
+    )
+    back = yolo_attn.transfer(inside, detector("yolo11n.yaml", seed=2))
+    assert back.share == 1
+
+
+def test_rows_behind_inserted_ones_carry_the_attention_inside_them(tmp_path):
+    source = detector("yolov8n-ema-inside.yaml")
+    text = find("yolov8-ema-inside.yaml").read_text(encoding="utf-8")
+    target = detector({**yaml.safe_load(edit.insert(text, 2, "ECA")), "scale": "n"}, seed=1)
+    target.load(source, verbose=False)
+    given = {key: value for key, value in source.state_dict().items() if "8.m.0.cv2.act.EMA" in key}
+    assert len(given) == 6
+    assert all(torch.equal(target.state_dict()[key.replace("8.m", "9.m", 1)], value) for key, value in given.items())
+
+
+def test_a_layer_never_takes_the_weights_of_another_class_in_its_place():
+    models = []
+    for layer in ("EMA", "EMANoCross"):  # all their tensors have the same names and shapes
+        text = find("yolov8-ema-inside.yaml").read_text(encoding="utf-8").replace("EMA(", f"{layer}(")
+        models.append(detector({**yaml.safe_load(text), "scale": "n"}, seed=len(models)))
+    source, target = models
+    before = copy.deepcopy(target.state_dict())
+    target.load(source, verbose=False)
+    assert all(torch.equal(target.state_dict()[key], before[key]) for key in before if "EMANoCross" in key)
+
+
+def test_attention_inside_blocks_does_not_keep_a_row_from_its_counterpart():
+    source = detector("yolov8n.yaml")
+    text = inside.insert_inside(find("yolov8-p2.yaml").read_text(encoding="utf-8"), ["ECA"], ["all"])
+    target = detector({**yaml.safe_load(text), "scale": "n"}, seed=1)
+    plain = yolo_attn.transfer(source, detector("yolov8n-p2.yaml", seed=1))
+    carried = yolo_attn.transfer(source, target)
+    assert carried.carried_tensors == plain.carried_tensors
+    assert carried.matched == plain.matched
 
 
 def test_transfer_aligns_stock_models_too():
@@ -328,3 +371,10 @@ def test_a_failing_alignment_falls_back_to_the_stock_load_with_a_warning(monkeyp
 def test_a_source_without_rows_is_refused(bad):
     with pytest.raises(ValueError, match=r"transfer: source is a .* without rows; give a model built from a YAML"):
         yolo_attn.transfer(bad, detector("yolov5n.yaml"))
+
+
+def test_weights_of_another_scale_are_named_as_such(monkeypatch):
+    lines = []
+    monkeypatch.setattr("yolo_attn.plugin.weights.LOGGER.warning", lines.append)
+    YOLO("yolov5s-v6-ema.yaml").model.load(YOLO("yolov5n-v6.yaml").model)
+    assert "the source has scale n, the model scale s; choose both of one scale" in lines[-1]

@@ -4,12 +4,12 @@ import torch
 import torch.nn.functional as F
 
 
-def epsa(x, state):
-    """EPSA of x with the parameters in state."""
+def epsa(x, state, groups=(1, 4, 8, 16)):
+    """EPSA of x with the parameters in state; groups of the four convolutions."""
     scales, scores = [], []
-    for number, groups in enumerate((1, 4, 8, 16)):
+    for number, count in enumerate(groups):
         kernel = state[f"convs.{number}.weight"]
-        parts = zip(x.chunk(groups, 1), kernel.chunk(groups, 0), strict=True)
+        parts = zip(x.chunk(count, 1), kernel.chunk(count, 0), strict=True)
         scale = torch.cat([F.conv2d(part, weights, padding=kernel.shape[-1] // 2) for part, weights in parts], 1)
         squeezed = torch.einsum("bc,kc->bk", scale.mean((2, 3)), state["squeeze.weight"]) + state["squeeze.bias"]
         expanded = torch.einsum("bk,ck->bc", squeezed.clamp(min=0), state["expand.weight"]) + state["expand.bias"]

@@ -12,6 +12,7 @@ from ultralytics.nn.modules import Conv
 
 from yolo_attn.checking import Finding
 from yolo_attn.checking.permitted import MOST_REPEATS
+from yolo_attn.model_yaml.inner_layers import stock_name
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.plugin import parse_model
 
@@ -74,7 +75,7 @@ def _without_downloads(model: Mapping, scale: str) -> dict:
     """A copy at one scale, in which networks of torchvision start from random weights."""
     copy = deepcopy({**model, "scale": scale})
     for row in [*copy["backbone"], *copy["head"]]:
-        if row[2] == "TorchVision":
+        if stock_name(row[2]) == "TorchVision":
             row[3][2:3] = [None]  # [channels, model, weights, ...]
     return copy
 
@@ -86,14 +87,14 @@ def _shape_error(layers: nn.Sequential, rows: Sequence[Row], channels: int) -> t
     for layer, row in zip(list(layers)[:-1], rows, strict=False):
         sources = [outputs[source] if source >= 0 else image for source in row.sources]
         sizes = [entry.shape[-1] for entry in sources if isinstance(entry, torch.Tensor)]
-        if row.module == "Concat" and len(set(sizes)) > 1:
+        if row.block == "Concat" and len(set(sizes)) > 1:
             strides = [f"row {source}: {IMAGE_SIZE // size}" for source, size in zip(row.sources, sizes, strict=True)]
             return row.index, f"Concat joins feature maps of unequal strides ({', '.join(strides)})"
         given = sources if isinstance(layer.f, list) else sources[0]
         try:
             with torch.no_grad():
                 # As in YOLO-World's forward pass: these two read text features beside their rows.
-                outputs.append(layer(given, text) if row.module in ("C2fAttn", "ImagePoolingAttn") else layer(given))
+                outputs.append(layer(given, text) if row.block in ("C2fAttn", "ImagePoolingAttn") else layer(given))
         except Exception as error:  # as in `_failure`
             return row.index, f"{row.module} does not run: {_first_line(error)}"
     return None

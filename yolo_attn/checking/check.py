@@ -1,22 +1,36 @@
 """Check a model YAML. The file may come from a stranger: nothing in it is executed."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from yolo_attn.checking import Finding
 from yolo_attn.checking.build import build_errors
 from yolo_attn.checking.permitted import forbidden
 from yolo_attn.layers import LAYERS
 from yolo_attn.model_yaml import document
+from yolo_attn.model_yaml.inner_layers import has_layers
 from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
+from yolo_attn.plugin.offered_layers import named_files, register_named_files
 
+UNTRUSTED = "is Python, which nothing runs unasked; if you trust that file, add --run-layers"
 TEXT_MODULES = ("ImagePoolingAttn",)  # they change YOLO-World's text features, which no row names as its source
 
 
-def check(text: str) -> list[Finding]:
-    """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last."""
+def check(text: str, runs_layers_beside: Path | None = None) -> list[Finding]:
+    """Everything found in a model YAML, in the order of its rows, errors of building at any of its scales last.
+
+    Args:
+        text: A model YAML.
+        runs_layers_beside: The file of the YAML, if the Python files that it names with `layers:` are trusted and may run.
+    """
     try:
         rows, model = parse(text), document.load(text)[0]
-    except ValueError as error:
+        if runs_layers_beside is not None:
+            model["yaml_file"] = str(runs_layers_beside)
+            register_named_files(model)
+        elif files := named_files(model):
+            return [Finding("error", None, f"layers: {files[0].name} {UNTRUSTED}")]
+    except (ValueError, OSError) as error:
         return [Finding("error", None, str(error))]
     wrong = [
         Finding("error", row.index, f"{row.module} reads row {entry}, which is not a row before it")
@@ -40,7 +54,7 @@ def _unread_outputs(rows: Sequence[Row]) -> Iterator[Finding]:
     for row in rows:
         is_attention = row.module in LAYERS
         if row.index not in reaching:
-            level = "error" if is_attention else "warning"
+            level = "error" if is_attention or has_layers(row.module) else "warning"
             ending = "its output never reaches the head" if consumers[row.index] else "nothing reads it"
             yield Finding(level, row.index, f"{row.module} is without effect: {ending}")
         elif is_attention:

@@ -12,9 +12,11 @@ from ultralytics.nn import tasks
 
 from yolo_attn.checking import Finding
 from yolo_attn.layers import LAYERS
+from yolo_attn.model_yaml.inner_layers import has_layers, read
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.model_yaml.rows import Row
 from yolo_attn.networks import ROW_NAMES
+from yolo_attn.plugin.offered_layers import find_layer
 
 HOMES = ("ultralytics.nn.modules.", "torch.nn.", "torchvision.ops.")
 HOMES_BY_PREFIX = {"": tasks, "nn": nn, "torchvision.ops": torchvision.ops}  # as Ultralytics' parser looks names up
@@ -29,7 +31,7 @@ def forbidden(model: Mapping, rows: Sequence[Row]) -> Iterator[Finding]:
         rule = "write a class of torch.nn with plain arguments, such as nn.ReLU() or nn.LeakyReLU(0.1)"
         yield Finding("error", None, f"activation {str(activation)[:60]!r} is not evaluated; {rule}")
     for row in rows:
-        if message := _forbidden_name(row.module) or _forbidden_size(row):
+        if message := _forbidden_layers(row) or _forbidden_name(row.block) or _forbidden_size(row, row.args):
             yield Finding("error", row.index, message)
 
 
@@ -52,7 +54,10 @@ def _forbidden_name(name: str) -> str:
     if name in ROW_NAMES:
         return ""
     home, _, last = name.rpartition(".")
-    module = getattr(HOMES_BY_PREFIX.get(home), last, None)
+    try:
+        module = getattr(HOMES_BY_PREFIX.get(home), last, None) or find_layer(name)
+    except (ValueError, OSError) as error:  # of a package that offers a layer of this name
+        return str(error)
     if module is None:
         return f"there is no layer {name}{suggestion(name)}"
     if not _is_layer(module):
@@ -60,13 +65,22 @@ def _forbidden_name(name: str) -> str:
     return ""
 
 
-def _forbidden_size(row: Row) -> str:
+def _forbidden_layers(row: Row) -> str:
+    """Why the layers inside a row's block may not be built; empty if they may, and where there are none."""
+    try:
+        layers = read(row.module).layers if has_layers(row.module) else ()
+    except ValueError as error:
+        return str(error)
+    return _forbidden_size(row, [layer.arguments for layer in layers])
+
+
+def _forbidden_size(row: Row, arguments: list) -> str:
     """Why a row would never end building, or would build what is no network; empty if it may be built."""
     if row.repeats > MOST_REPEATS:
         return f"{row.module} is repeated {row.repeats} times; at most {MOST_REPEATS} are"
-    if row.module == "TorchVision" and not (len(row.args) > 1 and row.args[1] in torchvision.models.list_models()):
+    if row.block == "TorchVision" and not (len(row.args) > 1 and row.args[1] in torchvision.models.list_models()):
         return "TorchVision names no model of torchvision; write one such as resnet18"
-    for number in _numbers(row.args):
+    for number in _numbers(arguments):
         if not abs(number) <= LARGEST_NUMBER:  # so that nan is refused
             return f"{row.module} has an argument {str(number)[:20]}; at most {LARGEST_NUMBER} is built"
     return ""

@@ -3,20 +3,18 @@
 import logging
 import sys
 from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from yolo_attn.cli.predict import progress_bar, visdrone_predict
 from yolo_attn.cli.tile import SIZE_OF_TILES, KeepEmpty, MinVisible, print_tiles, tiling_of
 from yolo_attn.cli.tile_options import Overlap
+from yolo_attn.cli.visdrone_evaluate import evaluate, print_tables
 
 if TYPE_CHECKING:
-    from yolo_attn.visdrone.evaluation.result import Evaluation
     from yolo_attn.visdrone.prepare_report import Report
 
 app = typer.Typer(no_args_is_help=True, help="VisDrone-DET: labels, detection files, and the official evaluation.")
@@ -64,33 +62,7 @@ def prepare(
 app.command("predict")(visdrone_predict)
 
 
-@app.command()
-def evaluate(
-    annotations: Annotated[Path, typer.Option(help="Folder of the official annotation files.")],
-    detections: Annotated[Path, typer.Option(help="Folder of detection files of the same names.")],
-    images: Annotated[Path | None, typer.Option(help="Folder of the images, for their sizes.")] = None,
-    sizes: Annotated[
-        Path | None,
-        typer.Option(help="Instead of --images: a CSV file with the columns image,width,height, in pixels."),
-    ] = None,
-    json: Annotated[Path | None, typer.Option(help="Also write the numbers to this file.")] = None,
-    coco: Annotated[bool, typer.Option("--coco", help="Add COCO's protocol, in its own column.")] = False,
-) -> None:
-    """Print AP and AR, in percent, by the protocol of the official toolkit.
-
-    Example: yolo-attn visdrone evaluate --annotations annotations --detections detections --images images --json ap.json
-    """
-    from yolo_attn.storage import atomic_write
-    from yolo_attn.visdrone.evaluation.evaluate import evaluate as evaluate_folders
-    from yolo_attn.visdrone.sizes import read_sizes
-
-    source = images or sizes
-    if source is None or (images and sizes):
-        raise ValueError("visdrone evaluate: give the image sizes either as --images FOLDER or as --sizes CSV")
-    result = evaluate_folders(annotations, detections, read_sizes(source), coco=coco)
-    if json:
-        atomic_write(json, result.to_json() + "\n")
-    _print_evaluation(result)
+app.command()(evaluate)
 
 
 def demo(
@@ -138,36 +110,6 @@ def _print_report(report: "Report") -> None:
     table.add_row("files of ignored regions written", *(f"{part.regions_written:,}" for part in parts))
     if any(part.extracted for part in parts):
         table.add_row("files out of the zip", *(f"{part.extracted:,}" for part in parts))
-    _print(table)
+    print_tables(table)
     for note in report.notes:
         typer.echo(note)
-
-
-def _print_evaluation(result: "Evaluation") -> None:
-    coco = asdict(result.coco) if result.coco else {}
-    protocols = Table("in percent", "official", "plain class mean", *(["COCO protocol"] if coco else []))
-    for name, value in result.official.items():
-        numbers = [value, result.plain_class_mean[name], *([coco[name]] if name in coco else [])]
-        protocols.add_row(name, *map(_percent, numbers))
-    classes = Table("class", "images", "AP", "AP50", "AP75", title="Official, by class")
-    for row in result.per_class:
-        classes.add_row(row["name"], f"{row['images']:,}", *(_percent(row[key]) for key in ("AP", "AP50", "AP75")))
-    counts = Table("count", "", title="Read and dropped")
-    for name, number in result.counts.items():
-        counts.add_row(name.replace("_", " "), f"{number:,}")
-    _print(protocols, classes, counts)
-    for warning in result.warnings:
-        typer.echo(f"warning: {warning}")
-
-
-def _percent(value: float) -> str:
-    return "-" if value != value else f"{value:.2f}"
-
-
-def _print(*tables: Table) -> None:
-    console = Console()
-    for table in tables:
-        table.title_justify = "left"
-        for column in table.columns[1:]:
-            column.justify = "right"
-        console.print(table)

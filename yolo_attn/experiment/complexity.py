@@ -57,7 +57,7 @@ def milliseconds(network: nn.Module, imgsz: int, channels: int = 3) -> float:
 
 
 def _image(network: nn.Module, imgsz: int, channels: int) -> torch.Tensor:
-    like = next(network.parameters())
+    like = next(network.parameters(), torch.empty(0))  # SimAM has none
     return torch.zeros(1, channels, imgsz, imgsz, device=like.device, dtype=like.dtype)
 
 

@@ -20,11 +20,15 @@ starts with an underscore are private: shared checks, the BatchNorm of pooled ve
 
 from torch import nn
 
+from yolo_attn.layers.aa_conv import AAConv as AAConv
 from yolo_attn.layers.bam import BAM as BAM
 from yolo_attn.layers.ca import CA as CA
+from yolo_attn.layers.caa import CAA as CAA
 from yolo_attn.layers.cbam import CBAM as CBAM
 from yolo_attn.layers.dmsa import DMSA as DMSA
+from yolo_attn.layers.double_attention import DoubleAttention as DoubleAttention
 from yolo_attn.layers.eca import ECA as ECA
+from yolo_attn.layers.ela import ELA as ELA
 from yolo_attn.layers.ema import EMA as EMA
 from yolo_attn.layers.ema_no_cross import EMANoCross as EMANoCross
 from yolo_attn.layers.emca import EMCA as EMCA
@@ -32,12 +36,17 @@ from yolo_attn.layers.epsa import EPSA as EPSA
 from yolo_attn.layers.fca import FCA as FCA
 from yolo_attn.layers.gam import GAM as GAM
 from yolo_attn.layers.gc import GC as GC
+from yolo_attn.layers.lska import LSKA as LSKA
+from yolo_attn.layers.mca import MCA as MCA
+from yolo_attn.layers.mlca import MLCA as MLCA
 from yolo_attn.layers.nam import NAM as NAM
+from yolo_attn.layers.non_local import NonLocal as NonLocal
 from yolo_attn.layers.pointwise_control import PointwiseControl as PointwiseControl
 from yolo_attn.layers.rezero import ReZero as ReZero
 from yolo_attn.layers.sa import SA as SA
 from yolo_attn.layers.se import SE as SE
 from yolo_attn.layers.sge import SGE as SGE
+from yolo_attn.layers.simam import SimAM as SimAM
 from yolo_attn.layers.srm import SRM as SRM
 from yolo_attn.layers.triplet_attention import TripletAttention as TripletAttention
 

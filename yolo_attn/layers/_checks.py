@@ -19,6 +19,11 @@ def check_odd(layer: nn.Module, kernel_size: int, advice: str = "the paper's is 
         _refuse(layer, f"kernel_size must be odd and positive, found {kernel_size}; {advice}")
 
 
+def check_choice(layer: nn.Module, argument: str, value: str, choices: Iterable[str]) -> None:
+    if value not in choices:
+        _refuse(layer, f"there is no {argument} {value!r}; write {', '.join(choices)}")
+
+
 def bottleneck_width(layer: nn.Module, channels: int, reduction: int, advice: str = ", usually 16") -> int:
     """channels // reduction; refuse a reduction outside 1 to channels."""
     if not 1 <= reduction <= channels:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from yolo_attn.layers._batch_norm import pooled_batch_norm
-from yolo_attn.layers._checks import bottleneck_width
+from yolo_attn.layers._checks import bottleneck_width, check_choice
 from yolo_attn.layers.eca import adaptive_kernel_size
 
 EXCITATIONS = ("se", "eca", "srm")
@@ -27,7 +27,7 @@ class EMCA(nn.Module):
     Authors' code: multiplies by 1 + gate; computes the gate of the first block from that block alone, without mixing; and mixes the
     pooled outputs of earlier branches before their shortcut is added. Here x is multiplied by the gate, and the ResNets of this
     package mix the outputs of earlier blocks, after the addition and the ReLU. Section III-B of the paper puts the layer
-    into the last block of a stage, section IV-H into the first; the published parameter counts agree with the first.
+    into the last block of a stage, section IV-H into the first; the published parameter counts are those of the first block.
 
     Args:
         channels: Channels of each source, the gated one first. A single source has nothing to mix and no mixing kernel.
@@ -53,8 +53,7 @@ class EMCA(nn.Module):
                 f"EMCA: source {channels.index(max(channels)) + 1} has {max(channels)} channels, more than the {width} of the "
                 f"first; name rows of at most {width} channels."
             )
-        if excitation not in EXCITATIONS:
-            raise ValueError(f"EMCA: there is no excitation {excitation!r}; write {', '.join(EXCITATIONS)}.")
+        check_choice(self, "excitation", excitation, EXCITATIONS)
         self.excitation = excitation
         self.width = width
         self.repeats = [-(-width // earlier) for earlier in channels]

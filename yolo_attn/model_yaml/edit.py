@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from yolo_attn.layers import LAYERS
-from yolo_attn.model_yaml.names import suggestion
+from yolo_attn.model_yaml.inside import without_inner_layers
+from yolo_attn.model_yaml.names import layer_and_arguments
 from yolo_attn.model_yaml.places import places
 from yolo_attn.model_yaml.rows import Row, parse, wrong_sources
 from yolo_attn.model_yaml.scale import without_default_scale
@@ -58,12 +59,7 @@ def insert_all(text: str, layers: Sequence[str], at: Sequence[str | int]) -> str
     Raises:
         ValueError: A layer is unknown, or the model has no such place.
     """
-    chosen = []
-    for layer in layers:
-        name, _, written = layer.partition(":")
-        if name not in LAYERS:
-            raise ValueError(f"there is no layer {name}{suggestion(name) or '; known are ' + ', '.join(LAYERS)}")
-        chosen.append((name, [part.strip() for part in written.split(",") if part.strip()]))
+    chosen = [layer_and_arguments(layer) for layer in layers]
     for after in sorted({row for role in at for row in places(text, role)}, reverse=True):
         for name, args in reversed(chosen):
             text = insert(text, after, name, args)
@@ -71,14 +67,14 @@ def insert_all(text: str, layers: Sequence[str], at: Sequence[str | int]) -> str
 
 
 def strip(text: str) -> str:
-    """The model without our layers: what read one reads its source, and networks such as ResNet lose theirs.
+    """The model without our layers: what read one reads its source; networks such as ResNet and blocks such as `C3+EMA` lose theirs.
 
-    The inverse of `insert` and `with_default_scale`.
+    The inverse of `insert`, `insert_inside` and `with_default_scale`.
 
     Raises:
         ValueError: The text is no model YAML, its rows are not wired right, or nothing would remain.
     """
-    text = without_default_scale(text)
+    text = without_inner_layers(without_default_scale(text))
     for row in reversed(_wired(text)):
         if row.module in LAYERS:
             text = _without(text, row.index)

@@ -5,6 +5,18 @@ import difflib
 from yolo_attn.layers import LAYERS
 
 
+def layer_and_arguments(layer: str) -> tuple[str, list[str]]:
+    """Return the name and the arguments of a layer written for a command: `EMA`, `EMA:8`, `CBAM:16,7`.
+
+    Raises:
+        ValueError: There is no such layer.
+    """
+    name, _, written = layer.partition(":")
+    if name not in LAYERS:
+        raise ValueError(f"there is no layer {name}{suggestion(name) or '; known are ' + ', '.join(LAYERS)}")
+    return name, [part.strip() for part in written.split(",") if part.strip()]
+
+
 def suggestion(name: str) -> str:
     """The end of an error message about an unknown layer: `; did you mean EMA?`, or nothing if no layer's name is close."""
     by_capitals = {known.upper(): known for known in LAYERS}

@@ -5,6 +5,12 @@ from yolo_attn.model_yaml.rows import parse
 DEFAULT = "backbone-end"
 ROLES = (DEFAULT, "sppf", "stages", "neck")
 POOLING = ("SPPF", "SPP", "SPPELAN")
+# What stages and necks are made of, if it has bottlenecks. C2PSA and the like have as well, but are attention already.
+BLOCKS = (
+    *("A2C2f", "Bottleneck", "BottleneckCSP", "C2", "C2f", "C2fAttn", "C2fCIB", "C3", "C3Ghost", "C3k2", "C3x"),
+    *("GhostBottleneck", "RepC3", "RepNCSPELAN4"),
+)
+BLOCK_ROLES = ("backbone", "neck", "all")
 AFTER_STAGES = (*POOLING, "PSA", "C2PSA", "C2fPSA")  # what a backbone may have behind its last stage of convolutions
 
 
@@ -24,9 +30,9 @@ def places(text: str, role: str | int) -> list[int]:
     if str(role).isdecimal():
         matching = [int(role)]
     elif role == "backbone-end":
-        matching = [row.index for row in backbone if row.module not in AFTER_STAGES][-1:]
+        matching = [row.index for row in backbone if row.block not in AFTER_STAGES][-1:]
     elif role == "sppf":
-        matching = [row.index for row in rows if row.module in POOLING]
+        matching = [row.index for row in rows if row.block in POOLING]
     elif role == "stages":
         read = {source for row in rows if row.section == "head" for source in row.sources}
         matching = [row.index for row in backbone if row.index in read]
@@ -39,4 +45,32 @@ def places(text: str, role: str | int) -> list[int]:
     matching = [index for index in matching if 0 <= index < len(rows) - 1]  # nothing goes behind the model's head
     if not matching:
         raise ValueError(f"this model has no {role}: its rows are 0 to {len(rows) - 1}, the last of which is the head")
+    return matching
+
+
+def blocks(text: str, into: str) -> list[int]:
+    """The rows inside whose blocks a layer goes.
+
+    Args:
+        text: A model YAML.
+        into: A block's name such as `C3k2`, `backbone` or `neck` (all blocks there that are made of bottlenecks), `all` (both), or
+            the index of a row.
+
+    Raises:
+        ValueError: The model has no such row.
+    """
+    rows = parse(text)[:-1]  # nothing goes into the model's head
+    if into.isdecimal():
+        matching = [row.index for row in rows if row.index == int(into)]
+    elif into in BLOCK_ROLES:
+        sections = {"backbone": ("backbone",), "neck": ("head",)}.get(into, ("backbone", "head"))
+        matching = [row.index for row in rows if row.section in sections and row.block in BLOCKS]
+    else:
+        matching = [row.index for row in rows if row.block == into]
+    if not matching:
+        known = ", ".join(dict.fromkeys(row.block for row in rows if row.block in BLOCKS)) or "none made of bottlenecks"
+        raise ValueError(
+            f"this model has no {into} that takes a layer inside; its blocks are {known}; write one of them, {', '.join(BLOCK_ROLES)}, "
+            "or the index of a row"
+        )
     return matching

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import yaml
 
 from yolo_attn.model_yaml import document
+from yolo_attn.model_yaml.inner_layers import has_layers, stock_name
 
 RULE = "a row is written `- [from, number, module, arguments]`"
 SOURCE = re.compile(r"0|-?[1-9][0-9]*")
@@ -52,7 +53,7 @@ class Row:
         index: Position, counted from 0 over backbone and head together.
         references: Its sources as written, negative ones counted back from this row.
         repeats: How often the module is repeated, before the depth of the scale.
-        module: Name of the module.
+        module: Name of the module, with the layers inside it if there are any: `C3+EMA`.
         args: Its arguments as written.
         section: "backbone" or "head".
         line: Number of its first line in the text, from 0.
@@ -69,6 +70,11 @@ class Row:
     line: int
     comment_number: int | None
     at: Positions
+
+    @property
+    def block(self) -> str:
+        """Name of its module alone: `C3` of `C3+EMA`."""
+        return stock_name(self.module)
 
     @property
     def sources(self) -> list[int]:
@@ -109,7 +115,10 @@ def _row(text: str, index: int, section: str, has_dash: bool, node: yaml.Node, v
     place = f"line {line + 1}"
     start, end = _span(node)
     if not (isinstance(values, list) and len(values) == 4):
-        raise ValueError(f"{place}: {RULE}; found {' '.join(text[start:end].split()) or 'nothing'}")
+        found = " ".join(text[start:end].split()) or "nothing"
+        cut = isinstance(values, list) and any(has_layers(value) and "(" in value for value in values)
+        quotes = "; arguments with a comma need quotes, 'C3+CBAM(16, 7)'" if cut else ""
+        raise ValueError(f"{place}: {RULE}{quotes}; found {found}")
     references, repeats, module, args = values
     if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
         raise ValueError(f"{place}: {RULE}; the number is {repeats!r}, write 1 or more")

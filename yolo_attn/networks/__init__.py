@@ -6,7 +6,9 @@
       - [-1, 1, Feature, [5]]
       - [-1, 1, Classifier, [nc]]
 
-resnet.py, mobilenet.py    the networks
+resnet.py, mobilenet.py    the networks; residual_blocks.py the blocks of the first
+abn.py                     a ResNet whose stage 4 is gated by an attention branch
+fpn.py                     a ResNet under torchvision's Faster R-CNN, Mask R-CNN and RetinaNet
 classifier.py              the head of the papers' classifiers
 anchor_detect.py           the anchor-based head of YOLOv5 v6.0; anchor_loss.py its loss, anchors.py whether anchors fit the data
 row_arguments.py           a layer and its arguments written as a call, `EMA(32)`, and checks of words
@@ -21,6 +23,7 @@ import importlib
 from torch import nn
 
 MODULES = {  # name of a row: where its class is; loaded when a model names one, torchvision takes a second to import
+    "ABN": "yolo_attn.networks.abn",
     "AnchorDetect": "yolo_attn.networks.anchor_detect",
     "Classifier": "yolo_attn.networks.classifier",
     "MobileNetV2": "yolo_attn.networks.mobilenet",

@@ -11,9 +11,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+import ultralytics
 from torch import nn
 from ultralytics.nn.modules import Detect
+from ultralytics.utils.checks import check_version
 from ultralytics.utils.tal import make_anchors
+
+OUTPUTS_HAVE_NAMES = check_version(ultralytics.__version__, ">=8.4.0")  # of a head in training; a list of maps before
 
 V6_ANCHORS = (  # width, height of three anchors a level, in pixels at 640
     (10, 13, 16, 30, 33, 23),
@@ -28,7 +32,7 @@ class AnchorDetect(Detect):
     """Feature maps (B, C_i, H_i, W_i) -> boxes and scores (B, 4 + classes, N), N = 3 * sum of H_i * W_i.
 
     Boxes are centre, width and height in pixels, scores objectness times class. In training the raw maps
-    (B, 3, 5 + classes, H_i, W_i) instead, which the loss reads.
+    (B, 3, 5 + classes, H_i, W_i) instead, which the loss reads by `raw_maps`.
 
     Args:
         channels: C_i of each level, finest first.
@@ -49,6 +53,7 @@ class AnchorDetect(Detect):
     sizes: torch.Tensor
     stride: torch.Tensor
     cv2, cv3 = (), None  # branches that Ultralytics looks for in a Detect
+    xyxy = False  # whether boxes are corners; the exporter sets it, Ultralytics up to 8.3 has no such attribute
 
     def __init__(self, channels: list[int], classes: int, anchors: list | str | None = None):
         nn.Module.__init__(self)
@@ -61,11 +66,17 @@ class AnchorDetect(Detect):
 
     def forward(self, x: list[torch.Tensor]) -> Any:
         raw = [layer(entry).unflatten(1, (self.na, self.no)) for layer, entry in zip(self.m, x, strict=True)]
-        outputs = {"feats": x, "raw": raw}
+        outputs: Any = {"feats": x, "raw": raw} if OUTPUTS_HAVE_NAMES else raw
         if self.training:
             return outputs
         decoded = self.decode(raw, x)
         return decoded if self.export else (decoded, outputs)
+
+    @staticmethod
+    def raw_maps(outputs: Any) -> list[torch.Tensor]:
+        """What `forward` returned, in training or in evaluation -> the raw maps (B, 3, 5 + classes, H_i, W_i)."""
+        outputs = outputs[1] if isinstance(outputs, tuple) else outputs
+        return outputs["raw"] if isinstance(outputs, dict) else outputs
 
     def decode(self, raw: list[torch.Tensor], x: list[torch.Tensor]) -> torch.Tensor:
         """Raw maps and the feature maps they come from -> (B, 4 + classes, N), level by level, within a level cell by cell."""

@@ -10,18 +10,24 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.utils.metrics import bbox_iou
 
 from yolo_attn.networks.anchor_detect import AnchorDetect
 from yolo_attn.networks.anchors import RATIO
 
+LOSS_NAMES = ("box_loss", "obj_loss", "cls_loss")
+# Newer trainers take the names of the losses from the loss. Older ones have the method below, and names of their own.
+LOSSES_HAVE_NAMES = "label_loss_items" not in vars(DetectionTrainer)
 GAINS = {"box": 0.05, "obj": 1.0, "cls": 0.5}
 ULTRALYTICS_GAINS = {"box": 7.5, "cls": 0.5}  # its defaults, at which the gains above hold
 BALANCE = {3: (4.0, 1.0, 0.4), 4: (4.0, 1.0, 0.25, 0.06), 5: (4.0, 1.0, 0.25, 0.06, 0.02)}  # of objectness by level
 
 
 class AnchorLoss:
-    """Raw maps and a batch of Ultralytics' trainer -> the loss times the batch size, and its three parts.
+    """Outputs of the head and a batch of Ultralytics' trainer -> the loss times the batch size, and its three parts.
+
+    The parts are {name: value}, or a tensor (3,) for a trainer that names them itself.
 
     Training arguments `box` and `cls` scale the gains of v6.0 relative to Ultralytics' defaults.
 
@@ -43,8 +49,8 @@ class AnchorLoss:
 
     def __call__(
         self, predictions: Any, batch: dict[str, torch.Tensor]
-    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        raw = (predictions[1] if isinstance(predictions, tuple) else predictions)["raw"]
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor] | torch.Tensor]:
+        raw = self.head.raw_maps(predictions)
         device, images = raw[0].device, len(raw[0])
         targets = torch.cat([batch["batch_idx"].view(-1, 1), batch["cls"].view(-1, 1), batch["bboxes"]], 1).to(device)
         box = obj = cls = raw[0].new_zeros((), dtype=torch.float32)
@@ -68,8 +74,9 @@ class AnchorLoss:
                 if self.head.nc > 1:
                     cls = cls + F.binary_cross_entropy_with_logits(chosen[:, 5:], F.one_hot(kind, self.head.nc).float())
             obj = obj + BALANCE[self.head.nl][level] * F.binary_cross_entropy_with_logits(maps[..., 4].float(), wanted)
-        parts = {"box_loss": self.box_gain * box, "obj_loss": self.obj_gain * obj, "cls_loss": self.cls_gain * cls}
-        return torch.stack(list(parts.values())) * images, {name: value.detach() for name, value in parts.items()}
+        parts = torch.stack([self.box_gain * box, self.obj_gain * obj, self.cls_gain * cls])
+        shown = parts.detach()
+        return parts.sum() * images, dict(zip(LOSS_NAMES, shown, strict=True)) if LOSSES_HAVE_NAMES else shown
 
 
 def assign(targets: torch.Tensor, anchors: torch.Tensor, height: int, width: int) -> tuple[torch.Tensor, ...]:

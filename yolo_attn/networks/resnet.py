@@ -4,7 +4,6 @@ He et al., CVPR 2016, https://arxiv.org/abs/1512.03385. Names of parameters are 
 """
 
 import inspect
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,45 +12,21 @@ from torch import nn
 from torchvision.models import resnet
 
 from yolo_attn.layers import is_multi_source
+from yolo_attn.networks.residual_blocks import BasicBlock, Bottleneck
 from yolo_attn.networks.row_arguments import check_choices, read_layer_call
 
 DEPTHS = {18: (2, 2, 2, 2), 34: (3, 4, 6, 3), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3)}
-PLACES = ("end", "first", "last", "conv", "stages")
+PLACES = {  # stages with a layer, and their blocks that hold it
+    "end": (range(2, 6), slice(None)),
+    "first": (range(2, 6), slice(1)),
+    "last": (range(2, 6), slice(-1, None)),
+    "conv": (range(2, 6), slice(None)),
+    "stages": (range(2, 5), slice(0)),
+    "alternate": (range(3, 5), slice(1, None, 2)),
+    "once": (range(4, 5), slice(-2, -1)),
+}
 STEMS = ("imagenet", "cifar", "strided")
 REGIONS = ("own", "previous", "stage", "stages")
-
-
-class _AttentionBlock:
-    """A residual block whose branch ends in an attention layer, before the shortcut is added."""
-
-    downsample: Any  # torchvision's: a module or None
-
-    def __init__(self, *args: Any, **kwargs: Any):
-        super().__init__(*args, **kwargs)
-        self.attention: Any = None
-
-    def _branch(self, x: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
-
-    def forward(self, x: torch.Tensor, earlier: Sequence[torch.Tensor] = ()) -> torch.Tensor:
-        branch = self._branch(x)
-        if self.attention is not None:
-            branch = self.attention([branch, *earlier] if is_multi_source(type(self.attention)) else branch)
-        return F.relu(branch + (x if self.downsample is None else self.downsample(x)))
-
-
-class BasicBlock(_AttentionBlock, resnet.BasicBlock):
-    """x (B, C, H, W) -> (B, planes, H / stride, W / stride)."""
-
-    def _branch(self, x: torch.Tensor) -> torch.Tensor:
-        return self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-
-
-class Bottleneck(_AttentionBlock, resnet.Bottleneck):
-    """x (B, C, H, W) -> (B, 4 * planes, H / stride, W / stride)."""
-
-    def _branch(self, x: torch.Tensor) -> torch.Tensor:
-        return self.bn3(self.conv3(F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))))))
 
 
 class ResNet(resnet.ResNet):
@@ -62,12 +37,16 @@ class ResNet(resnet.ResNet):
         depth: 18, 34, 50 or 101.
         layer: A name of LAYERS, with its arguments: `EMA(32)`; empty for none.
         place: `end` of every residual block, of the `first` or the `last` block of each stage, instead of the second
-            `conv` of every block (the 3x3 of a bottleneck), or after all `stages` but the last.
+            `conv` of every block (the 3x3 of a bottleneck), after all `stages` but the last, behind `alternate` blocks of
+            stages 3 and 4 (two and three in ResNet-50), or `once`, between the last two blocks of stage 4.
         stem: `imagenet` (7x7 stride 2, max-pool), `cifar` (3x3 stride 1, no max-pool), or `strided` (no max-pool, its stride is
             taken by the first block of stage 2).
         region: Feature maps that a layer of several sources gets beside the branch: none (`own`), the input of the stage
             (`previous`), the outputs of all blocks of the previous `stage`, or the last of all previous `stages`, nearest
             first. The stem counts as a stage of one block.
+        from_stage: Stage from which on the layer is used, 2 to 5.
+        width: Channels inside of a bottleneck as a multiple of the usual ones, 1 or more; 2 makes a Wide ResNet, and with EPSA
+            in the place `conv` EPSANet-Large, whose blocks expand by 2 from twice the width. Basic blocks have 1.
 
     Raises:
         ValueError: An argument is none of those, or the layer does not fit the place.
@@ -81,13 +60,24 @@ class ResNet(resnet.ResNet):
         place: str = "end",
         stem: str = "imagenet",
         region: str = "stage",
+        from_stage: int = 2,
+        width: int = 1,
     ):
         check_choices(
-            "ResNet", depth=(depth, DEPTHS), place=(place, PLACES), stem=(stem, STEMS), region=(region, REGIONS)
+            "ResNet",
+            depth=(depth, DEPTHS),
+            place=(place, PLACES),
+            stem=(stem, STEMS),
+            region=(region, REGIONS),
+            from_stage=(from_stage, range(2, 6)),
         )
+        if width < 1 or (width > 1 and depth < 50):
+            raise ValueError(
+                f"ResNet: width must be 1 or more, and 1 at depths 18 and 34; found {width} at depth {depth}"
+            )
         self.conv1: nn.Conv2d
         self.layer1: nn.Sequential
-        super().__init__(BasicBlock if depth < 50 else Bottleneck, DEPTHS[depth])
+        super().__init__(BasicBlock if depth < 50 else Bottleneck, DEPTHS[depth], width_per_group=64 * width)
         del self.fc, self.avgpool
         if stem == "cifar" or channels != self.conv1.in_channels:
             kernel, stride = (3, 1) if stem == "cifar" else (7, 2)
@@ -99,9 +89,10 @@ class ResNet(resnet.ResNet):
             self.inplanes = 64
             self.layer1 = self._make_layer(type(self.layer1[0]), 64, DEPTHS[depth][0], stride=2)
         self.region = region
+        self.widths = self.stage_widths(depth)  # of the feature maps
         self.after = nn.ModuleList()  # layers behind the first three stages
         if layer:
-            self._add_attention(*read_layer_call(layer), place, self.stage_widths(depth))
+            self._add_attention(*read_layer_call(layer), place, from_stage)
 
     @staticmethod
     def stage_widths(depth: int = 50, *_: object) -> tuple[int, ...]:
@@ -113,24 +104,31 @@ class ResNet(resnet.ResNet):
         """Stages 2 to 5."""
         return [self.layer1, self.layer2, self.layer3, self.layer4]
 
-    def _add_attention(self, layer: type[nn.Module], arguments: list, place: str, widths: tuple[int, ...]) -> None:
+    def _add_attention(self, layer: type[nn.Module], arguments: list, place: str, from_stage: int) -> None:
         if is_multi_source(layer) and place != "first":
             raise ValueError(
                 f"ResNet: {layer.__name__} reads several feature maps, which only the place first gives; found {place}"
+            )
+        if from_stage > max(PLACES[place][0]):
+            raise ValueError(
+                f"ResNet: the place {place} ends at stage {max(PLACES[place][0])}, found from_stage {from_stage}; write a smaller one"
             )
         if place == "conv" and "stride" not in inspect.signature(layer).parameters:
             raise ValueError(f"ResNet: {layer.__name__} takes no stride and cannot stand in place of a convolution")
         block: Any
         stem = self.conv1.out_channels
         previous_stages, previous_blocks = [stem], [stem]  # channels of their outputs
-        for stage, width in zip(self.stages, widths, strict=True):
-            if place == "stages" and stage is not self.layer4:
-                self.after.append(layer(width, *arguments))
-            elif place == "conv":
-                for block in stage:
+        for number, stage, width in zip(range(2, 6), self.stages, self.widths, strict=True):
+            stages, blocks = PLACES[place]
+            used = number >= from_stage and number in stages
+            if place == "stages" and number in stages:
+                self.after.append(layer(width, *arguments) if used else nn.Identity())
+            for block in stage[blocks] if used else ():
+                if place == "conv":
                     block.conv2 = layer(block.conv2.out_channels, *arguments, stride=block.conv2.stride[0])
-            elif place != "stages":
-                for block in {"end": stage, "first": stage[:1], "last": stage[-1:]}[place]:
+                elif place in ("alternate", "once"):
+                    block.behind = layer(width, *arguments)
+                else:
                     sources = [width, *self._in_region(previous_stages, previous_blocks)]
                     block.attention = layer(sources if is_multi_source(layer) else width, *arguments)
             previous_stages, previous_blocks = [*previous_stages, width], [width] * len(stage)

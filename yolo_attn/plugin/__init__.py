@@ -2,12 +2,18 @@
 
 parser.py          builds a model YAML with plug-in rows: `parse_model`
 row_preparation.py checks a plug-in row and writes it as Ultralytics' parser can build it
+inner_layers.py    rows with layers inside their block, `C3+EMA(8)`
+inside_blocks.py   puts those layers inside the block that the parser has built
 source_widths.py   how a row gets the width of its source
 arguments.py       checks a row's arguments against the constructor's signature
+offered_layers.py  layers of users' files and of installed packages: `find_layer`
 registration.py    names that model YAMLs may use: `register`
 files.py           finds cfg/ and data/ by bare name: `find`
 weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
+yolov5_checkpoint.py checkpoints of YOLOv5 itself as models of yolov5-v6.yaml
+yolov5_pickle.py   tensors out of a checkpoint whose classes are not installed
+lr_schedule.py     learning rate schedules that a model YAML names
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
 ignored_regions.py training images are gray inside ignored regions: `ignored: fill` in a data YAML
@@ -22,11 +28,11 @@ from typing import Any
 import torch
 from ultralytics import utils
 from ultralytics.nn import tasks
-from ultralytics.utils import checks
+from ultralytics.utils import callbacks, checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, ignored_regions, parser, weights
+from yolo_attn.plugin import anchor_head, files, ignored_regions, lr_schedule, offered_layers, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -52,6 +58,7 @@ def install() -> None:
         (tasks, "parse_model", parser.with_attention_rows),
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
+        (tasks, "torch_safe_load", offered_layers.with_layer_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
         (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
     ]
@@ -65,7 +72,14 @@ def install() -> None:
             setattr(replacement, "yolo_attn", True)  # noqa: B010  (a type checker knows no such attribute)
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
-    anchor_head.watch_trainings()
+    during_training = (  # nothing happens in the training of a model that needs none of these
+        ("on_pretrain_routine_end", anchor_head.prepare_training),
+        ("on_pretrain_routine_end", offered_layers.copy_layer_files),
+        ("on_train_epoch_start", lr_schedule.follow),
+    )
+    for event, callback in during_training:
+        if callback not in callbacks.default_callbacks[event]:
+            callbacks.default_callbacks[event].append(callback)
 
 
 def _replace_imported(original: Callable, replacement: Callable) -> None:

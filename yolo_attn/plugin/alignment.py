@@ -32,8 +32,15 @@ def is_attention(row: Model) -> bool:
 
 
 def has_plugin_rows(model: Model) -> bool:
-    """Return whether a model has a row that a stock Ultralytics does not know: an attention layer or a network of this package."""
-    return any(is_attention(row) or _row_type(row)[0].__module__ in networks.MODULES.values() for row in model.model)
+    """Return whether a model has what a stock Ultralytics does not know: attention, in rows or in blocks, or a network of this package."""
+    is_network = (_row_type(row)[0].__module__ in networks.MODULES.values() for row in model.model)
+    return any(is_network) or bool(attention_keys(model.model))
+
+
+def attention_keys(module: Model) -> set[str]:
+    """Return the keys of the tensors of a module's attention layers, of this package or registered, however deep they stand."""
+    layers = [(f"{path}." if path else "", m) for path, m in module.named_modules() if type(m) in LAYERS.values()]
+    return {prefix + key for prefix, layer in layers for key in layer.state_dict()}
 
 
 def same_rows(source: Model, target: Model) -> bool:
@@ -98,8 +105,14 @@ def _wiring(model: Model, rows: list[int]) -> list[tuple[tuple[type, ...], list[
 def _roles(model: Model, rows: list[int]) -> list[tuple]:
     """Return what a row shares with its counterpart: type, shapes of the weights, stride."""
     strides = _strides(model)
-    shapes = [tuple(value.shape for value in row.state_dict().values()) for row in model.model]
-    return [(_row_type(model.model[row]), shapes[row], strides[row]) for row in rows]
+    shapes = [_shapes(model.model[row]) for row in rows]
+    return [(_row_type(model.model[row]), shape, strides[row]) for row, shape in zip(rows, shapes, strict=True)]
+
+
+def _shapes(row: Model) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of a row's weights, those of attention inside its block left out."""
+    inner = attention_keys(row)
+    return tuple(tuple(value.shape) for key, value in row.state_dict().items() if key not in inner)
 
 
 def _attention_pairs(source: Model, target: Model, pairs: dict[int, int]) -> list[tuple[int, int]]:

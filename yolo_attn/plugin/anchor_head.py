@@ -1,4 +1,4 @@
-"""What a model that ends in `AnchorDetect` needs of Ultralytics: its own loss, and a look at the anchors before training."""
+"""What a model that ends in `AnchorDetect` needs of Ultralytics: its losses, their names, and a look at the anchors before training."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from ultralytics.utils import LOGGER, callbacks
+from ultralytics.utils import LOGGER
 
 from yolo_attn.networks.anchors import best_possible_recall, fitted
 
@@ -33,15 +33,32 @@ def with_anchor_loss(original: Callable) -> Callable:
     return init_criterion
 
 
-def check_anchors(trainer: Any) -> None:
-    """Before a training: compute the anchors of a row with `auto`, and say where given ones do not fit the data.
+def prepare_training(trainer: Any) -> None:
+    """Name the losses and look at the anchors of a model that ends in `AnchorDetect`.
 
     A callback of Ultralytics' trainer for `on_pretrain_routine_end`. A resumed training keeps its anchors.
     """
     rows = getattr(getattr(trainer.model, "module", trainer.model), "model", None)
-    if not isinstance(rows, nn.Sequential) or not is_anchor_head(rows[-1]) or trainer.args.resume:
+    if isinstance(rows, nn.Sequential) and is_anchor_head(rows[-1]):
+        name_losses(trainer)
+        if not trainer.args.resume:
+            check_anchors(trainer, rows[-1])
+
+
+def name_losses(trainer: Any) -> None:
+    """Have an older trainer show the losses of the anchor head under their names. Newer ones take them from the loss."""
+    from yolo_attn.networks.anchor_loss import LOSS_NAMES, LOSSES_HAVE_NAMES
+
+    if LOSSES_HAVE_NAMES:
         return
-    head: Any = rows[-1]
+    trainer.loss_names = LOSS_NAMES
+    if trainer.metrics is not None:  # the zeros before the first validation, in the process that validates
+        names = [*trainer.validator.metrics.keys, *trainer.label_loss_items(prefix="val")]
+        trainer.metrics = dict.fromkeys(names, 0)
+
+
+def check_anchors(trainer: Any, head: Any) -> None:
+    """Compute the anchors of a row with `auto`, and say how well the anchors fit the training boxes."""
     boxes = box_sizes(trainer.train_loader.dataset.labels, max(np.atleast_1d(trainer.args.imgsz)))
     if head.fit_anchors and len(boxes):
         sizes = fitted(boxes, head.nl, head.na)
@@ -62,10 +79,3 @@ def box_sizes(labels: list[dict], imgsz: int) -> np.ndarray:
     """Labels of an Ultralytics data set -> (N, 2) width and height of every box in pixels, images scaled to `imgsz`."""
     sides = [entry["bboxes"][:, 2:4] * np.array(entry["shape"][::-1]) * imgsz / max(entry["shape"]) for entry in labels]
     return np.concatenate([np.empty((0, 2)), *sides])
-
-
-def watch_trainings() -> None:
-    """Have every trainer look at the anchors. Nothing happens for models with another head."""
-    registered = callbacks.default_callbacks["on_pretrain_routine_end"]
-    if check_anchors not in registered:
-        registered.append(check_anchors)

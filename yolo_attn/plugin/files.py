@@ -1,4 +1,4 @@
-"""Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/ and data/ as well."""
+"""Ultralytics finds its own YAMLs from any folder by bare name; with this it finds those of cfg/, cfg/recipes/ and data/ as well."""
 
 import atexit
 import inspect
@@ -73,7 +73,8 @@ def _resolved(file: str | Path, stock_check_file: Callable) -> str | None:
     if path.is_absolute():
         return None
     shipped = shipped_folder()
-    for folder in (shipped / "cfg", shipped / "data", shipped):  # the last for `cfg/yolov5s-ema.yaml` written out
+    # The last is for `cfg/yolov5s-ema.yaml` written out.
+    for folder in (shipped / "cfg", shipped / "data", shipped / "cfg" / "recipes", shipped):
         for name in (path, unscaled):
             if (folder / name).is_file() and not stock_check_file(str(name), hard=False):
                 return str(folder / name)

@@ -1,15 +1,20 @@
-"""Ultralytics' `parse_model` for model YAMLs with plug-in rows: those that name a layer of LAYERS, a network or a `Feature`."""
+"""Ultralytics' `parse_model` for model YAMLs with plug-in rows: a layer of LAYERS, a network, a `Feature` or layers inside a block."""
 
 import inspect
 import traceback
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import ultralytics
 from torch import nn
 from ultralytics.nn import tasks
+from ultralytics.utils import LOGGER
 
+from yolo_attn.plugin.inner_layers import InnerLayer, without_inner_layers
+from yolo_attn.plugin.inside_blocks import insert
+from yolo_attn.plugin.offered_layers import register_named_files
 from yolo_attn.plugin.row_preparation import prepare
 from yolo_attn.plugin.source_widths import Sources, arguments_of
 
@@ -31,11 +36,16 @@ def with_attention_rows(original: Callable) -> Callable:
     def parse_model(d: dict, ch: int, *args: Any, **kwargs: Any) -> tuple[nn.Sequential, list[int]]:
         if not all(isinstance(d.get(section), list) for section in ("backbone", "head")):
             return original(d, ch, *args, **kwargs)
+        if "layers" in d:
+            register_named_files(d)
         rows = [*d["backbone"], *d["head"]]
         prepared: list = []
+        inner_layers: list = []
         for row in rows:
             try:
+                row, layers = without_inner_layers(row)
                 prepared.append(prepare(row, prepared, len(prepared) == len(rows) - 1, d.get("nc")))
+                inner_layers.append(layers)
             except ValueError as error:
                 raise _error(d, len(prepared), str(error)) from error
         if all(new is old for new, old in zip(prepared, rows, strict=True)):
@@ -57,9 +67,27 @@ def with_attention_rows(original: Callable) -> Callable:
         for module in model:
             if isinstance(module.f, Sources):
                 module.f = list(module.f)  # plain in checkpoints
+        verbose = kwargs.get("verbose", args[0] if args else True)
+        for index, layers in enumerate(inner_layers):
+            if layers:
+                try:
+                    _put_inside(model[index], prepared[index][2], layers, verbose)
+                except Exception as error:
+                    raise _error(d, index, _sentence(error)) from error
         return model, save
 
     return parse_model
+
+
+def _put_inside(row: Any, block: str, layers: Sequence[InnerLayer], verbose: bool) -> None:
+    """Put layers inside a built row, once all rows are: so a seed gives stock modules the weights that it gives them without."""
+    modules = insert(row, block, layers)
+    row.np = sum(parameter.numel() for parameter in row.parameters())
+    if verbose:
+        count = Counter(type(module).__name__ for module in modules)
+        added = sum(parameter.numel() for module in modules for parameter in module.parameters())
+        inside = " and ".join(f"{number} {name}" for name, number in count.items())
+        LOGGER.info(f"{row.i:>3} {block} with {inside} inside, {added} parameters more")
 
 
 def _error(d: dict, index: int, message: str) -> ValueError:

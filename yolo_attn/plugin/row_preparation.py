@@ -13,10 +13,11 @@ from torch import nn
 from ultralytics.nn import tasks
 
 from yolo_attn import networks
-from yolo_attn.layers import LAYERS, is_multi_source
+from yolo_attn.layers import is_multi_source
 from yolo_attn.model_yaml.names import suggestion
 from yolo_attn.networks.row_arguments import read_layer_call
 from yolo_attn.plugin.arguments import fitted
+from yolo_attn.plugin.offered_layers import find_layer
 from yolo_attn.plugin.source_widths import Arguments, Sources, arguments_of
 
 HEADS = {"Classifier": "classes", "AnchorDetect": "boxes"}  # rows that come last, and what they give
@@ -43,25 +44,36 @@ def prepare(row: Any, earlier: list, is_last: bool, nc: int | None) -> Any:
     _check_reads_no_network(name, source, earlier)
     _check_position(name, layer, is_last)
     _check_is_list(name, values)
-    values = [nc if value == "nc" and name in networks.MODULES else _literal(value) for value in values]
+    values = [nc if value == "nc" and name in networks.MODULES else literal(value) for value in values]
     if name == networks.FEATURE:
         return [source, number, "Index", _index_arguments(values, earlier[source] if earlier else None)]
-    values = fitted(layer, values)
-    _check_inner_layer(layer, values)
+    values = fitted_arguments(layer, values)
     setattr(tasks, name, layer)
     source = Sources(sources) if several else source
     return [source, number, name, Arguments(source, layer, values)]
+
+
+def fitted_arguments(layer: type[nn.Module], values: list) -> list:
+    """Return a layer's arguments as its constructor asks for them, those of a layer that it is given by name checked as well.
+
+    Raises:
+        ValueError: They do not fit.
+    """
+    values = fitted(layer, values)
+    _check_inner_layer(layer, values)
+    return values
 
 
 def _layer(name: Any) -> type[nn.Module] | None:
     """Return the class that a row of the plug-in names; None for other names, and where Ultralytics has a module of that name."""
     if not isinstance(name, str):
         return None
-    layer = LAYERS.get(name)
     if name == networks.FEATURE:
-        layer = tasks.Index
+        layer: Any = tasks.Index
     elif name in networks.MODULES:
         layer = networks.load(name)
+    else:
+        layer = find_layer(name)
     return layer if getattr(tasks, name, layer) is layer else None
 
 
@@ -146,8 +158,8 @@ def _check_inner_layer(layer: type[nn.Module], values: list) -> None:
     name = given.get("layer")
     if name and layer.__name__ in networks.MODULES:
         inner, values = read_layer_call(name)
-    elif name in LAYERS:
-        inner, values = LAYERS[name], list(given.get("arguments", ()))
+    elif isinstance(name, str) and (inner_layer := find_layer(name)):
+        inner, values = inner_layer, list(given.get("arguments", ()))
     else:  # no layer, or one that the constructor refuses
         return
     _check_inner_layer(inner, fitted(inner, values))
@@ -168,7 +180,7 @@ def _index_arguments(values: list, source: Any) -> list[int]:
     return [widths[stage], stage - min(widths)]
 
 
-def _literal(value: Any) -> Any:
+def literal(value: Any) -> Any:
     """Return the value of a text such as None or 1e-3, which YAML leaves a text and Ultralytics' parser reads as Python."""
     try:
         return ast.literal_eval(value) if isinstance(value, str) else value

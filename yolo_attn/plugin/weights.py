@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from ultralytics.utils import LOGGER
 
-from yolo_attn.plugin.alignment import Model, align, has_plugin_rows, has_rows, is_attention, same_rows
+from yolo_attn.plugin.alignment import Model, align, attention_keys, has_plugin_rows, has_rows, is_attention, same_rows
 from yolo_attn.plugin.files import is_shipped
 from yolo_attn.plugin.renumbering import renumbered, widen_class_branches
 
@@ -24,11 +24,9 @@ class Transfer:
     new: tuple[int, ...]  # target rows of attention layers without a counterpart
     unmatched: tuple[int, ...]  # other target rows with parameters and without a counterpart
     source_tensors: int
-    carried_tensors: (
-        int  # those of them that stand in the target, without class branches that are filled by class names
-    )
+    carried_tensors: int  # those of them that stand in the target; a class branch filled by class names does not count
     parameters: int  # of the target
-    new_parameters: int  # those of them in the rows of `new`
+    new_parameters: int  # those of them in attention layers, rows or inside blocks, that the source does not have
     carried_parameters: int  # those of them that came from the source
 
     @property
@@ -53,7 +51,7 @@ def with_aligned_rows(original: Callable) -> Callable:
             aligned = None
         original(self, aligned[0] if aligned else weights, verbose)
         if aligned and verbose:
-            _log(_counted(source, *aligned, self), self)
+            _log(_counted(source, *aligned, self), source, self)
 
     return load
 
@@ -80,6 +78,7 @@ def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: M
     in_row = [sum(value.numel() for value in row.parameters()) for row in target.model]
     unpaired = sorted({*range(len(in_row))} - {target_row for _, target_row in pairs})
     new = tuple(index for index in unpaired if is_attention(target.model[index]))
+    new_keys = {key for key in attention_keys(target) if key in parameters and key not in given}
     return Transfer(
         matched=tuple(pairs),
         new=new,
@@ -87,12 +86,12 @@ def _counted(source: Model, view: Model, pairs: list[tuple[int, int]], target: M
         source_tensors=len(source.state_dict()),
         carried_tensors=len(carried),
         parameters=sum(parameters.values()),
-        new_parameters=sum(in_row[index] for index in new),
+        new_parameters=sum(parameters[key] for key in new_keys),
         carried_parameters=sum(parameters[key] for key in carried if key in parameters),
     )
 
 
-def _log(carried: Transfer, model: Model) -> None:
+def _log(carried: Transfer, source: Model, model: Model) -> None:
     def counted(rows: tuple[int, ...], kind: str) -> str:
         names = ", ".join(f"{row} {type(model.model[row]).__name__}" for row in rows)
         return f"{len(rows)} {kind}" + (f" ({names})" if names else "")
@@ -104,10 +103,11 @@ def _log(carried: Transfer, model: Model) -> None:
     )
     share = carried.carried_parameters / max(carried.parameters - carried.new_parameters, 1)
     if share < LOW_SHARE:
-        LOGGER.warning(
-            f"only {share:.0%} of the parameters outside new attention layers were carried: "
-            "are source and model of one family and scale?"
-        )
+        scales = [(getattr(entry, "yaml", None) or {}).get("scale") for entry in (source, model)]
+        doubt = "are source and model of one family and scale?"
+        if all(scales) and scales[0] != scales[1]:
+            doubt = "the source has scale {}, the model scale {}; choose both of one scale".format(*scales)
+        LOGGER.warning(f"only {share:.0%} of the parameters outside new attention layers were carried: {doubt}")
 
 
 def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
@@ -129,7 +129,7 @@ def transfer(source: "str | Path | nn.Module", model: Model) -> Transfer:
     if hasattr(model, "ckpt"):  # a YOLO without one trains from scratch; old versions of Ultralytics do not set it here
         model.ckpt = model.ckpt or {"model": network}
     carried = _counted(source_network, *prepared, network)
-    _log(carried, network)
+    _log(carried, source_network, network)
     return carried
 
 

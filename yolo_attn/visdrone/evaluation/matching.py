@@ -78,12 +78,24 @@ def join(images: Sequence[Candidates]) -> Candidates:
 
 def true_positives(pairs: Candidates) -> np.ndarray:
     """Candidates -> (D, 10) bool, True where a detection takes a ground truth box at a threshold."""
+    return assign(pairs) >= 0
+
+
+def assign(pairs: Candidates, choosing: np.ndarray | None = None) -> np.ndarray:
+    """Candidates -> (D, 10) index of the ground truth box that each detection takes at each threshold, or -1.
+
+    Args:
+        pairs: Candidates.
+        choosing: (D, 10) bool, the detections that take part at each threshold; None stands for all.
+    """
     levels = len(THRESHOLDS)
     # A bidder is a detection with candidates at a threshold: its place among those detections * levels + level. Its
     # choices are a stretch of the pairs, cut where the IoU falls below the threshold.
     detections, start, place = np.unique(pairs.detection, return_index=True, return_inverse=True)
     end = np.repeat(start[:, None], levels, 1)
     np.add.at(end, place, pairs.iou[:, None] >= THRESHOLDS)
+    if choosing is not None:
+        end = np.where(choosing[detections], end, start[:, None])
     choice, end = np.repeat(start, levels), end.ravel()
 
     nobody = len(detections) * levels
@@ -99,7 +111,8 @@ def true_positives(pairs: Candidates) -> np.ndarray:
         choice[refused] += 1
         bidder = refused[choice[refused] < end[refused]]
 
-    winner = holder[holder != nobody]
-    taken = np.zeros((len(pairs.ignored_share), levels), bool)
-    taken[detections[winner // levels], winner % levels] = True
+    held = np.flatnonzero(holder != nobody)
+    winner = holder[held]
+    taken = np.full((len(pairs.ignored_share), levels), -1)
+    taken[detections[winner // levels], winner % levels] = held // levels
     return taken

@@ -1,13 +1,18 @@
 """The numbers of an evaluation, in percent: by class, their means, and as JSON."""
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from yolo_attn.visdrone.annotations import NAMES
+from yolo_attn.visdrone.evaluation.by_size import SizeScore
 from yolo_attn.visdrone.evaluation.coco import CocoColumn
+from yolo_attn.visdrone.evaluation.curves import RECALLS
+from yolo_attn.visdrone.evaluation.errors import IOU, Errors
 from yolo_attn.visdrone.evaluation.submission import MOST_ROWS
 
 MAX_DETECTIONS = (1, 10, 100, MOST_ROWS)
@@ -25,6 +30,9 @@ class Evaluation:
         counts: Number of images, boxes and detections read, and of those dropped.
         warnings: Sentences about unusual input.
         coco: The COCO column, another protocol; None unless asked for.
+        by_size: Scores of the ranges of object sizes, not official; None unless asked for, as the next two.
+        errors: Hits, misses and false alarms at IoU 0.5.
+        curves: (10 classes, 101 recalls) precision at IoU 0.5, 0 to 1.
     """
 
     ap: np.ndarray
@@ -34,6 +42,9 @@ class Evaluation:
     counts: dict[str, int]
     warnings: tuple[str, ...]
     coco: CocoColumn | None = None
+    by_size: tuple[SizeScore, ...] | None = None
+    errors: Errors | None = None
+    curves: np.ndarray | None = None
 
     @property
     def official(self) -> dict[str, float]:
@@ -62,7 +73,9 @@ class Evaluation:
             "per_class": self.per_class,
             "counts": self.counts,
             "warnings": list(self.warnings),
-        } | ({"coco": asdict(self.coco)} if self.coco else {})
+            **({"coco": asdict(self.coco)} if self.coco else {}),
+            **_details(self.by_size, self.errors, self.curves),
+        }
         without_nan = json.loads(json.dumps(content), parse_constant=lambda _: None)
         return json.dumps(without_nan, indent=2, allow_nan=False)
 
@@ -76,3 +89,33 @@ class Evaluation:
 def _summary(ap: np.ndarray) -> dict[str, float]:
     """AP by threshold (10,) -> the three numbers read from it."""
     return {"AP": float(ap.mean()), "AP50": float(ap[0]), "AP75": float(ap[5])}
+
+
+def _details(by_size: Sequence[SizeScore] | None, errors: Errors | None, curves: np.ndarray | None) -> dict[str, Any]:
+    """The parts that are not official, for `to_json`."""
+    content: dict[str, Any] = {}
+    if by_size is not None:
+        ranges = [{"range": score.name} | asdict(score) for score in by_size]
+        for entry in ranges:
+            entry["high"] = None if math.isinf(entry["high"]) else entry["high"]
+        content["by_size"] = {"official": False, "ranges": ranges}
+    if errors is not None:
+        kinds = ("hits", "misses", "false_alarms")
+        pictures = [
+            {"name": picture.stem} | {kind: len(getattr(picture, kind)) for kind in kinds}
+            for picture in errors.pictures
+        ]
+        content["errors"] = {
+            "official": False,
+            "iou": IOU,
+            "confidence": errors.confidence,
+            "per_class": errors.per_class,
+            "confusion": {"classes": [*NAMES, "background"], "truth_by_detection": errors.confusion.tolist()},
+            "pictures": pictures,
+        }
+    if curves is not None:
+        by_class = {
+            name: curve.tolist() for name, curve in zip(NAMES, curves, strict=True) if not np.isnan(curve).any()
+        }
+        content["precision_recall"] = {"iou": IOU, "recall": RECALLS.tolist(), "precision": by_class}
+    return content
