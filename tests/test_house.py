@@ -36,6 +36,7 @@ ALLOWED = {
         "yolo_attn.layers",
         "yolo_attn.networks",
         "yolo_attn.model_yaml",
+        "yolo_attn.yolo_format",
     },
     "contract": {"torch", "onnxruntime", "yolo_attn.layer_files", "yolo_attn.layers", "yolo_attn.plugin"},
     "checking": {
@@ -49,10 +50,18 @@ ALLOWED = {
         "yolo_attn.plugin",
     },
     "advice": {"numpy", "yaml", "matplotlib", "ultralytics", "yolo_attn.storage", "yolo_attn.plugin"},
-    "visdrone": {"numpy", "PIL", "faster_coco_eval", "yolo_attn.storage", "yolo_attn.parallel"},
+    "yolo_format": {"numpy", "PIL", "cv2", "yaml", "yolo_attn.storage", "yolo_attn.parallel", "yolo_attn.tiling"},
+    "visdrone": {
+        "numpy",
+        "PIL",
+        "faster_coco_eval",
+        "yolo_attn.storage",
+        "yolo_attn.parallel",
+        "yolo_attn.yolo_format",
+    },
     "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone", "yolo_attn.yolo_format"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
     "deploy": {
@@ -102,6 +111,7 @@ ALLOWED = {
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.checking",
+        "yolo_attn.yolo_format",
         "yolo_attn.contract",
         "yolo_attn.advice",
         "yolo_attn.visdrone",

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 PARSER = "ultralytics.nn.tasks"
 COMMAND = "ultralytics.cfg"  # the command `yolo` looks for the file of `cfg=` before anything imports the parser
+DATA = "ultralytics.data.dataset"  # may be imported after the parser, and the plug-in replaces a part of it
 
 
 class Finder:
-    """Finds the parser as the other finders do, and has the layers registered once the parser's body has run.
+    """Finds the parser and the data sets as the other finders do, and has the plug-in installed once the body of one has run.
 
     For a command with `cfg=` that is done as soon as the command is there, so that shipped recipes are found.
 
@@ -34,8 +35,8 @@ class Finder:
     def find_spec(
         self, name: str, path: "list[str] | None" = None, target: "ModuleType | None" = None
     ) -> "ModuleSpec | None":
-        """Return the parser's (or the command's) import spec with a loader that registers the layers; None for any other module."""
-        if self.searching or not (name == PARSER or (name == COMMAND and _takes_recipe())):
+        """Return the import spec of one of the modules with a loader that registers the layers; None for any other module."""
+        if self.searching or not (name in (PARSER, DATA) or (name == COMMAND and _takes_recipe())):
             return None
         self.searching = True
         try:
@@ -56,6 +57,8 @@ def _takes_recipe() -> bool:
 def _then_register(execute: "Callable") -> "Callable":
     def exec_module(module: "ModuleType") -> None:
         execute(module)
+        if module.__name__ == DATA and not hasattr(sys.modules.get(PARSER), "parse_model"):
+            return  # the parser is still to come, and everything is installed then
         try:
             _register()
         except Exception as error:

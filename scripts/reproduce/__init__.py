@@ -5,6 +5,7 @@ papers_page.py  docs/papers.md: prose (papers_page.md, its numbers from papers_n
 paper_files.py  yolov5-paper*.yaml: the detectors of the EMA paper as its authors' files have them
 cards_page.py   docs/layers.md: a card for each layer
 parity.py       every file of cfg/ in every export format against torch
+ignored.py      what `ignored: fill` changes in a training
 operators.py    the ONNX operators of each layer
 transfer.py     what of a checkpoint's weights reaches a model with inserted rows or a network with attention
 """

@@ -9,7 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
+from ultralytics.utils import LOGGER
 
 from yolo_attn import cli, demo
 from yolo_attn.storage import folder_lock
@@ -207,6 +209,54 @@ def test_evaluate_names_a_folder_where_a_file_belongs(monkeypatch, capsys, tmp_p
     message = refused(monkeypatch, capsys, "evaluate", *options)
     assert message.startswith(f"yolo-attn: {root / occupied}: ")
     assert len(message.splitlines()) == 1
+
+
+def test_prepare_tiles_the_splits_and_names_the_yaml_that_trains_on_them(small_set, tmp_path):
+    root = shutil.copytree(small_set, tmp_path / "set")
+    options = ["--root", root, "--splits", "train,val", "--tiles", "64", "--overlap", "0.25", "--keep-empty", "1"]
+    out = run("prepare", *options)
+    assert f"train with data={root}" in out
+    content = yaml.safe_load((root / "VisDrone-tiles-64.yaml").read_text())
+    assert content["train"] == "VisDrone2019-DET-train-tiles-64/images.txt"
+    assert (content["path"], content["ignored"], "test" in content) == (str(root), "fill", False)
+    tiles = (root / content["train"]).read_text().splitlines()
+    assert len(tiles) == 8 * 6  # of 128 x 96 pixels: 0, 48, 64 across; 0, 32 down
+    before = {path: path.stat().st_mtime_ns for path in root.rglob("*_x*")}
+    assert len(before) == 3 * (8 + 4) * 6
+    run("prepare", *options)
+    assert {path: path.stat().st_mtime_ns for path in root.rglob("*_x*")} == before
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--tiles", "16"], "a tile is no smaller than a network's stride, 32"),
+        (["--tiles", "big"], "expected pixels of a side, such as 640"),
+        (["--tiles", "64", "--overlap", "1"], "at least 0 and below 1"),
+        (["--tiles", "64", "--min-visible", "0"], "visible share 0"),
+        (["--keep-empty", "1"], "add --tiles"),
+    ],
+)
+def test_prepare_refuses_tiles_out_of_range_before_it_does_anything(
+    monkeypatch, capsys, small_set, tmp_path, options, sentence
+):
+    root = shutil.copytree(small_set, tmp_path / "set")
+    message = refused(monkeypatch, capsys, "prepare", "--root", root, *options)
+    assert sentence in message
+    assert len(message.splitlines()) == 1
+    assert not (root / splits.FOLDERS["val"] / "labels").exists()
+
+
+def test_demo_draws_crowds_on_request_and_wants_a_folder_for_them(monkeypatch, capsys, tmp_path):
+    drawn = []
+    monkeypatch.setattr(LOGGER, "handlers", [])  # the command redirects them
+    monkeypatch.setattr(demo, "draw", lambda root, **given: drawn.append((root, given["crowds"])) or root)
+    assert CliRunner().invoke(cli.app, ["demo", "--root", str(tmp_path), "--crowds"]).exit_code == 0
+    assert drawn == [(tmp_path, True)]
+    monkeypatch.setattr(sys, "argv", ["yolo-attn", "demo", "--crowds"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "name its folder with --root" in capsys.readouterr().err
 
 
 def test_every_verb_has_an_example_that_starts_with_the_command():

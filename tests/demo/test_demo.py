@@ -15,6 +15,7 @@ from yolo_attn.demo.scene import draw_picture
 from yolo_attn.demo.town import Town
 from yolo_attn.visdrone.annotations import NAMES, read
 from yolo_attn.visdrone.labels import yolo_labels
+from yolo_attn.yolo_format.rows import read_regions
 
 COUNTS, SIZES = (3, 1, 2), ((160, 120), (160, 96))
 YAML = Path(__file__).parents[2] / "data" / "aerial-demo.yaml"
@@ -123,6 +124,40 @@ def test_no_annotated_object_is_centred_in_an_ignored_region(pictures):
         for left, top, width, height in drawn.rows[drawn.rows[:, 5] == 0, :4]:
             inside = (centre > [left, top]).all(1) & (centre < [left + width, top + height]).all(1)
             assert not inside.any()
+
+
+def test_crowds_are_in_the_truth_and_in_the_picture_but_not_in_the_annotation():
+    drawn = [draw_picture(np.random.default_rng([5, index]), (640, 480), crowds=True) for index in range(12)]
+    crowded = [picture for picture in drawn if (picture.rows[:, 5] == 0).any()]
+    assert len(crowded) >= 4
+    for picture in crowded:
+        (region,) = picture.rows[picture.rows[:, 5] == 0]
+        centre = picture.truth[:, :2] + picture.truth[:, 2:4] / 2
+        inside = ((centre > region[:2]) & (centre < region[:2] + region[2:4])).all(1)
+        annotated = {tuple(row) for row in picture.rows if row[5]}
+        assert {tuple(row) for row in picture.truth[~inside]} == annotated
+        assert not (picture.truth[:, 5] == 0).any()
+    assert sum(len(picture.truth) - len(picture.rows) + 1 for picture in crowded) > 20 * len(crowded)
+
+
+def test_by_default_the_crowd_is_blurred_and_the_truth_holds_it_too(pictures):
+    for drawn in pictures:
+        regions = (drawn.rows[:, 5] == 0).sum()
+        assert len(drawn.truth) > len(drawn.rows) - regions if regions else len(drawn.truth) == len(drawn.rows)
+
+
+def test_a_set_with_crowds_has_regions_for_training_and_the_truth_and_is_another_set(tmp_path, small_set):
+    root = demo.draw(tmp_path / "set", COUNTS, seed=3, sizes=SIZES, crowds=True)
+    kinds = [{path.parent.name for path in found.rglob("*.txt")} for found in (root, small_set)]
+    assert kinds[0] - kinds[1] == {"ignored", "truth"}
+    for image in root.rglob("*.jpg"):
+        height, width = cv2.imread(str(image)).shape[:2]
+        rows = read(image.parents[1] / "annotations" / f"{image.stem}.txt")
+        boxes = read_regions(image.parents[1] / "ignored" / f"{image.stem}.txt")
+        corners = (boxes[:, :2] - boxes[:, 2:] / 2) * [width, height]
+        np.testing.assert_allclose(corners, rows[rows[:, 5] == 0, :2], atol=2e-4)
+    with pytest.raises(FileExistsError):
+        demo.draw(root, COUNTS, seed=3, sizes=SIZES)
 
 
 def test_an_interrupted_drawing_leaves_nothing_behind(tmp_path):

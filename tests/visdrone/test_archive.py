@@ -36,13 +36,14 @@ def test_an_official_zip_is_extracted_and_kept(tmp_path, top):
     report = prepare(tmp_path, ["val"]).splits["val"]
     assert (report.images, report.extracted, report.boxes["car"]) == (2, 4, 2)
     assert archive.exists()
-    texts = [f"{part}/{stem}.txt" for part in ("annotations", "labels") for stem in "ab"]
+    texts = [f"{part}/{stem}.txt" for part in ("annotations", "labels", "ignored") for stem in "ab"]
     assert {*files(tmp_path / FOLDERS["val"])} == {
         *texts,
         "images/a.jpg",
         "images/b.jpg",
         "images.txt",
         "labels.sha256",
+        "ignored.sha256",
     }
 
 
@@ -156,7 +157,15 @@ def test_members_may_be_named_by_paths_of_any_system_and_stay_inside_the_folder(
             opened.write(source / part / name, f"{top}{part}{separator}{name}")
     assert prepare(tmp_path / "root", ["val"]).splits["val"].extracted == 2
     made = {*files(tmp_path)} - {f"root/{FOLDERS['val']}.zip", "root/.lock"}
-    names = ["images/a.jpg", "annotations/a.txt", "labels/a.txt", "images.txt", "labels.sha256"]
+    names = [
+        "images/a.jpg",
+        "annotations/a.txt",
+        "labels/a.txt",
+        "ignored/a.txt",
+        "images.txt",
+        "labels.sha256",
+        "ignored.sha256",
+    ]
     assert {name for name in made if not name.startswith("source/")} == {
         f"root/{FOLDERS['val']}/{name}" for name in names
     }

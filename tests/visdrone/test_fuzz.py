@@ -11,6 +11,7 @@ from yolo_attn.visdrone.annotations import read
 from yolo_attn.visdrone.evaluation.evaluate import evaluate_submission
 from yolo_attn.visdrone.evaluation.submission import Frame, Submission
 from yolo_attn.visdrone.label_files import LabelWriter
+from yolo_attn.visdrone.prepared_files import PreparedFiles
 
 TOKENS = [
     "",
@@ -53,11 +54,12 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
 
 @pytest.mark.parametrize("files", [300, pytest.param(10_000, marks=pytest.mark.slow)])
 def test_damaged_annotation_files_give_labels_or_a_sentence_with_file_and_line(tmp_path, files):
-    for part in ("images", "annotations", "labels.partial"):
+    for part in ("images", "annotations"):
         (tmp_path / part).mkdir()
     Image.new("RGB", (100, 50)).save(tmp_path / "images" / "a.jpg")
     path = tmp_path / "annotations" / "a.txt"
-    writer = LabelWriter(folder=tmp_path, first=True, digests={}, overwrite=False)
+    labels, ignored = (PreparedFiles.open(tmp_path, kind, overwrite=False) for kind in ("labels", "ignored"))
+    writer = LabelWriter(folder=tmp_path, labels=labels, ignored=ignored)
     rng = np.random.default_rng(files)
     outcomes = {"labels": 0, "refused": 0}
     for _ in range(files):

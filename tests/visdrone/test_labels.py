@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yolo_attn.visdrone.labels import Reason, label_text, yolo_labels
+from yolo_attn.visdrone.labels import Reason, yolo_labels
+from yolo_attn.yolo_format.rows import rows_text
 
 CAR = [10, 20, 30, 40, 1, 4, 0, 1]
 
@@ -111,7 +112,7 @@ def test_rows_of_several_images_give_what_each_image_gives_by_itself():
 
 
 def test_a_label_file_has_a_line_per_label_with_six_decimals():
-    assert label_text(np.array([[9, 0.5, 1 / 3, 0.25, 1], [0, 0, 0, 0, 0]])) == (
+    assert rows_text(np.array([[9, 0.5, 1 / 3, 0.25, 1], [0, 0, 0, 0, 0]])) == (
         "9 0.500000 0.333333 0.250000 1.000000\n0 0.000000 0.000000 0.000000 0.000000\n"
     )
-    assert label_text(np.empty((0, 5))) == ""
+    assert rows_text(np.empty((0, 5))) == ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -40,9 +41,11 @@ def test_labels_and_the_list_of_images_join_the_official_files_which_stay(tmp_pa
     folder = split(tmp_path, {"a": CAR, "b": ""})
     before = files(folder)
     report = prepare(tmp_path, ["val"]).splits["val"]
-    added = {"labels/a.txt": CAR_LABEL.encode(), "labels/b.txt": b"", "images.txt": b"./images/a.jpg\n./images/b.jpg\n"}
-    digests = [f"{hashlib.sha256(added[name]).hexdigest()}  {name}\n" for name in ("labels/a.txt", "labels/b.txt")]
-    assert files(folder) == before | added | {"labels.sha256": "".join(digests).encode()}
+    added = {"labels/a.txt": CAR_LABEL.encode(), "labels/b.txt": b"", "ignored/a.txt": b"", "ignored/b.txt": b""}
+    for kind in ("labels", "ignored"):
+        lines = [f"{hashlib.sha256(added[name]).hexdigest()}  {name}\n" for name in sorted(added) if kind in name]
+        added[f"{kind}.sha256"] = "".join(lines).encode()
+    assert files(folder) == before | added | {"images.txt": b"./images/a.jpg\n./images/b.jpg\n"}
     assert report.images == report.written == 2
     assert report.boxes == dict.fromkeys(NAMES, 0) | {"car": 1}
     assert report.left_out == {}
@@ -64,6 +67,42 @@ def test_every_row_left_out_is_counted_with_file_and_line_of_the_first(tmp_path)
         "duplicate": Occurrences(1, f"{where}b.txt:3"),
     }
     assert report.boxes["car"] == sum(report.boxes.values()) == 2
+
+
+def test_ignored_regions_are_kept_as_fractions_of_the_picture(tmp_path):
+    inside = "80,30,40,40,0,0,0,0\n"  # clipped to x 80..100 of 100, y 30..50 of 50: centre (90, 40), 20 x 20
+    scored = "0,0,50,25,1,0,0,0\n"  # centre (25, 12.5)
+    folder = split(tmp_path, {"a": CAR + inside + "200,0,9,9,0,0,0,0\n5,5,0,9,0,0,0,0\n" + scored, "b": CAR})
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    regions = "0.900000 0.800000 0.200000 0.400000\n0.250000 0.250000 0.500000 0.500000\n"
+    assert (folder / "ignored" / "a.txt").read_text() == regions
+    assert (folder / "ignored" / "b.txt").read_bytes() == b""
+    assert (report.regions, report.regions_written, report.regions_kept) == (2, 2, None)
+    assert report.left_out["ignored region"].count == 4
+
+
+def test_a_split_prepared_without_ignored_regions_gets_them_and_its_labels_stay(tmp_path):
+    folder = split(tmp_path, {"a": CAR + "0,0,50,25,0,0,0,0\n"})
+    prepare(tmp_path, ["val"])
+    whole = files(folder)
+    shutil.rmtree(folder / "ignored")
+    (folder / "ignored.sha256").unlink()
+    report = prepare(tmp_path, ["val"]).splits["val"]
+    assert (report.written, report.regions_written) == (0, 1)
+    assert files(folder) == whole
+
+
+def test_a_file_of_regions_that_someone_corrected_stays_and_one_that_was_lost_comes_back(tmp_path):
+    folder = split(tmp_path, {"a": "0,0,50,25,0,0,0,0\n", "b": "0,0,50,25,0,0,0,0\n"})
+    prepare(tmp_path, ["val"])
+    (folder / "ignored" / "a.txt").write_text("0.5 0.5 0.1 0.1\n")
+    (folder / "ignored" / "b.txt").unlink()
+    report = prepare(tmp_path, ["val"])
+    assert report.splits["val"].regions_written == 1
+    assert (folder / "ignored" / "a.txt").read_text() == "0.5 0.5 0.1 0.1\n"
+    assert report.notes[-1].startswith("VisDrone2019-DET-val/ignored/a.txt: the first of 1 files of ignored regions")
+    assert prepare(tmp_path, ["val"], overwrite=True).splits["val"].regions_written == 1
+    assert (folder / "ignored" / "a.txt").read_text() == (folder / "ignored" / "b.txt").read_text()
 
 
 def test_images_and_annotations_without_the_other_are_reported_and_not_listed(tmp_path):
@@ -137,7 +176,7 @@ def test_a_folder_named_like_a_file_is_refused_by_name(tmp_path, file):
         prepare(tmp_path, ["val"])
 
 
-@pytest.mark.parametrize("file", ["images.txt", "labels/a.txt", "labels.sha256"])
+@pytest.mark.parametrize("file", ["images.txt", "labels/a.txt", "labels.sha256", "ignored/a.txt", "ignored.sha256"])
 def test_a_folder_where_a_file_is_to_be_written_is_named(tmp_path, file):
     folder = split(tmp_path, {"a": CAR})
     (folder / file).mkdir(parents=True)

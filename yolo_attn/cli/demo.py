@@ -25,6 +25,13 @@ def demo(
     pictures: Annotated[
         str, typer.Option(metavar="TRAIN,VAL,TEST", help="Number of pictures; others than by default need --root.")
     ] = "160,40,40",
+    crowds: Annotated[
+        bool,
+        typer.Option(
+            "--crowds",
+            help="Also draw sharp crowds in ignored regions, with the regions for `ignored: fill` and the truth; needs --root.",
+        ),
+    ] = False,
 ) -> None:
     """Draw the aerial demo set, 240 pictures, unless already drawn, and print its folder.
 
@@ -39,6 +46,8 @@ def demo(
     options: dict[str, Any] = {"images": (train, val, test)}
     if picture_size is not None:
         options["sizes"] = (whole_numbers("--picture-size", picture_size.lower(), "x", 2),)
+    if crowds:
+        options["crowds"] = True
     if root is None and options != {"images": (160, 40, 40)}:
         raise ValueError("demo: other pictures than those of data=aerial-demo.yaml need a folder; give --root")
 

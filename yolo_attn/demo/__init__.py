@@ -16,8 +16,9 @@ import numpy as np
 from yolo_attn.demo.scene import draw_picture
 from yolo_attn.storage import atomic_write
 from yolo_attn.visdrone import annotations
-from yolo_attn.visdrone.labels import label_text, yolo_labels
+from yolo_attn.visdrone.labels import yolo_labels
 from yolo_attn.visdrone.splits import FOLDERS
+from yolo_attn.yolo_format.rows import rows_text
 
 SPLITS = tuple(FOLDERS.values())
 RECIPE = "recipe.json"  # names what a finished set was drawn from
@@ -30,6 +31,7 @@ def draw(
     seed: int = 0,
     sizes: tuple[tuple[int, int], ...] = ((640, 480), (640, 360)),
     progress: Callable[[list[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
+    crowds: bool = False,
 ) -> Path:
     """Draw root/SPLIT/{images,annotations,labels} for the three SPLITS and return root.
 
@@ -43,6 +45,8 @@ def draw(
         seed: Another seed gives other pictures.
         sizes: Widths and heights in pixels that pictures may have, at least 64 each.
         progress: Wraps the list of tasks, as tqdm does.
+        crowds: Draw a sharp crowd, an ignored region of the annotation, into about half of the pictures, and add root/SPLIT/ignored, the
+            regions for training, and root/SPLIT/truth, annotations in which the crowd is annotated too.
 
     Raises:
         FileExistsError: `root` holds something else.
@@ -56,17 +60,20 @@ def draw(
         )
     root = Path(root).absolute()
     recipe = {"drawing": DRAWING, "images": list(images), "seed": seed, "sizes": [list(size) for size in sizes]}
+    recipe |= (
+        {"crowds": True} if crowds else {}
+    )  # absent otherwise, as in sets that were drawn before there was the option
     if _holds(root, recipe):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{root.name}-", dir=root.parent) as workshop:
         draft = Path(workshop) / root.name
         for split in SPLITS:
-            for kind in ("images", "annotations", "labels"):
+            for kind in ("images", "annotations", "labels", *(("ignored", "truth") if crowds else ())):
                 (draft / split / kind).mkdir(parents=True)
         jobs = [(number, index) for number, count in enumerate(images) for index in range(count)]
         for number, index in progress(jobs):
-            _draw_files(draft, seed, sizes, number, index)
+            _draw_files(draft, seed, sizes, number, index, crowds)
         atomic_write(draft / RECIPE, json.dumps(recipe) + "\n", durable=True)
         try:
             with suppress(FileNotFoundError):
@@ -94,13 +101,18 @@ def _holds(root: Path, recipe: dict) -> bool:
     return True
 
 
-def _draw_files(draft: Path, seed: int, sizes: tuple[tuple[int, int], ...], split: int, index: int) -> None:
+def _draw_files(
+    draft: Path, seed: int, sizes: tuple[tuple[int, int], ...], split: int, index: int, crowds: bool
+) -> None:
     """Write the picture, the annotation and the labels of one number of a split."""
     rng = np.random.default_rng([seed, split, index])
     size = sizes[int(rng.integers(len(sizes)))]
-    drawn = draw_picture(rng, size)
+    drawn = draw_picture(rng, size, crowds)
     folder, name = draft / SPLITS[split], f"{split}_{index:05d}"
     _, content = cv2.imencode(".jpg", drawn.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
     atomic_write(folder / "images" / f"{name}.jpg", content.tobytes())  # cv2.imwrite refuses some paths on Windows
     annotations.write(folder / "annotations" / f"{name}.txt", drawn.rows)
-    atomic_write(folder / "labels" / f"{name}.txt", label_text(yolo_labels(drawn.rows, *size).labels))
+    atomic_write(folder / "labels" / f"{name}.txt", rows_text(yolo_labels(drawn.rows, *size).labels))
+    if crowds:
+        atomic_write(folder / "ignored" / f"{name}.txt", rows_text(yolo_labels(drawn.rows, *size).regions))
+        annotations.write(folder / "truth" / f"{name}.txt", drawn.truth)

@@ -19,10 +19,15 @@ class AnnotatedPicture:
 
     image: np.ndarray  # (H, W, 3) uint8, BGR
     rows: np.ndarray  # (N, 8) whole numbers, the columns of a VisDrone annotation
+    truth: np.ndarray  # (M, 8) a row for every object, in ignored regions too; without rows for these regions
 
 
-def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPicture:
-    """Draw a picture of `size` (width, height) in pixels; everything in it follows from `rng`."""
+def draw_picture(rng: np.random.Generator, size: tuple[int, int], crowds: bool = False) -> AnnotatedPicture:
+    """Draw a picture of `size` (width, height) in pixels; everything in it follows from the arguments.
+
+    By default the crowd of an ignored region is blurred; with `crowds` it is as sharp as the rest, and stands in about half of
+    the pictures.
+    """
     tilt, heading = rng.uniform(0.12, 0.75), rng.uniform(0, 2 * np.pi)
     enlarged = max(size) / 640
     if enlarged > 1:  # a larger picture shows more ground as well as more detail
@@ -38,9 +43,9 @@ def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPi
             return False
         return bool((np.abs(view.project(point)[0] / size - 0.5) < margin).all())
 
-    town = Town(rng, 1.15 * float(np.hypot(*corners.T).max()), heading, near)
+    town = Town(rng, 1.15 * float(np.hypot(*corners.T).max()), heading, near, crowds)
     seen = _seen(town.things, view)
-    rows = _annotation(seen, size)
+    rows, truth = _annotation(seen, size)
     for ring, colour in town.ground:
         view.flat(ring, colour)
     view.canvas = _weathered(view.canvas, rng)
@@ -50,10 +55,10 @@ def draw_picture(rng: np.random.Generator, size: tuple[int, int]) -> AnnotatedPi
     for thing, outline in seen:
         view.draw(thing.solids, thing.vertices, outline)
     image = cv2.resize(view.canvas, size, interpolation=cv2.INTER_AREA)
-    for left, top, width, height in rows[rows[:, 5] == IGNORED_REGION, :4]:
+    for left, top, width, height in rows[(rows[:, 5] == IGNORED_REGION) & (not crowds), :4]:
         region = image[top : top + height, left : left + width]
         region[:] = cv2.GaussianBlur(region, (0, 0), 1.6)
-    return AnnotatedPicture(_photographed(image, rng), rows)
+    return AnnotatedPicture(_photographed(image, rng), rows, truth)
 
 
 def _seen(things: list[Thing], view: View) -> list[tuple[Thing, np.ndarray]]:
@@ -91,25 +96,26 @@ def _hidden(outlines: list[np.ndarray]) -> np.ndarray:
     return hidden
 
 
-def _annotation(seen: list[tuple[Thing, np.ndarray]], size: tuple[int, int]) -> np.ndarray:
-    """Return the annotation rows (N, 8): the objects, then the ignored region where a crowd stands."""
-    rows, crowd = [], []
+def _annotation(seen: list[tuple[Thing, np.ndarray]], size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the annotation rows (N, 8), the objects and then the ignored region where a crowd stands, and those of all objects."""
+    rows, truth, crowd = [], [], []
     for (thing, outline), hidden in zip(seen, _hidden([outline for _, outline in seen]), strict=True):
         if not thing.category:
             continue
         corners = np.concatenate([np.floor(outline.min(0)), np.ceil(outline.max(0))])
         box = np.clip(corners, 0, [*size, *size]).astype(int)
-        if thing.crowd:
-            crowd.append(box)
-            continue
         score = int(thing.category != OTHERS or box[0] % 2)  # VisDrone evaluates about half of the "others"
         truncation, occlusion = int((box != corners).any()), int(hidden > 0.05) + int(hidden > 0.5)
-        rows.append([box[0], box[1], box[2] - box[0], box[3] - box[1], score, thing.category, truncation, occlusion])
+        truth.append([box[0], box[1], box[2] - box[0], box[3] - box[1], score, thing.category, truncation, occlusion])
+        if thing.crowd:
+            crowd.append(box)
+        else:
+            rows.append(truth[-1])
     if crowd:
         (left, top), (right, bottom) = np.min(crowd, 0)[:2], np.max(crowd, 0)[2:]
         rows = [r for r in rows if not (left < r[0] + r[2] / 2 < right and top < r[1] + r[3] / 2 < bottom)]
         rows.append([left, top, right - left, bottom - top, 0, IGNORED_REGION, 0, 0])
-    return np.array(rows, dtype=np.int64).reshape(-1, 8)
+    return np.array(rows, dtype=np.int64).reshape(-1, 8), np.array(truth, dtype=np.int64).reshape(-1, 8)
 
 
 def _weathered(canvas: np.ndarray, rng: np.random.Generator) -> np.ndarray:

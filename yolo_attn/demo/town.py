@@ -16,10 +16,18 @@ ON_FOOT = {PEDESTRIAN: 78, PEOPLE: 22}
 
 
 class Town(Site):
-    """A main road, mostly a crossing road, and blocks of buildings, parking, green and plazas around them."""
+    """A main road, mostly a crossing road, and blocks of buildings, parking, green and plazas around them.
+
+    A third of the towns have a crowd on one plaza; with `crowds` all that have a plaza in sight.
+    """
 
     def __init__(
-        self, rng: np.random.Generator, reach: float, heading: float, near: Callable[[np.ndarray, float], bool]
+        self,
+        rng: np.random.Generator,
+        reach: float,
+        heading: float,
+        near: Callable[[np.ndarray, float], bool],
+        crowds: bool = False,
     ):
         super().__init__(rng, reach, heading, near)
         self.bustle = rng.uniform(0.6, 1.6)
@@ -29,7 +37,8 @@ class Town(Site):
         self.half = LANE * int(rng.choice([1, 2, 2, 3]))
         self.cross = LANE * int(rng.choice([1, 1, 2]))
         self.crossing = rng.uniform(-14, 14) if rng.random() < 0.7 else 4 * reach  # 4 * reach: out of sight
-        self.crowded = rng.random() < 0.35
+        self.crowds = crowds
+        self.crowded = rng.random() < 0.35 or crowds
         self._blocks()
         self._roads()
         self._traffic()

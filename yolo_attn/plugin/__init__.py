@@ -16,12 +16,14 @@ yolov5_pickle.py   tensors out of a checkpoint whose classes are not installed
 lr_schedule.py     learning rate schedules that a model YAML names
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
+ignored_regions.py training images are gray inside ignored regions: `ignored: fill` in a data YAML
 metrics.py         Ultralytics' average precision for boxes that come from anywhere
 """
 
 import sys
 from collections.abc import Callable
 from functools import wraps
+from typing import Any
 
 import torch
 from ultralytics import utils
@@ -30,7 +32,7 @@ from ultralytics.utils import callbacks, checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, lr_schedule, offered_layers, parser, weights
+from yolo_attn.plugin import anchor_head, files, ignored_regions, lr_schedule, offered_layers, parser, weights
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -39,7 +41,7 @@ __all__ = ["find", "install", "parse_model", "register"]
 
 
 def install() -> None:
-    """Teach the imported Ultralytics the layers of `LAYERS` and the files of cfg/ and data/.
+    """Teach the imported Ultralytics the layers of `LAYERS`, the files of cfg/ and data/, and ignored regions.
 
     Doing it twice is harmless, and doing it again after `importlib.reload(ultralytics.nn.tasks)` is needed.
     """
@@ -51,14 +53,18 @@ def install() -> None:
     # The networks are imported when a model names one, but a reader that admits only known classes needs them now.
     if getattr(utils, "SAFE_LOAD", False):
         torch.serialization.add_safe_globals([*networks.classes()])
-    wrappers = (  # where a function is defined, its name, what takes the original and returns its replacement
+    # Where a function is defined, its name, what takes the original and returns its replacement.
+    wrappers: list[tuple[Any, str, Callable]] = [
         (tasks, "parse_model", parser.with_attention_rows),
         (tasks, "yaml_model_load", files.with_existing_file_first),
         (checks, "check_file", files.with_shipped_files),
         (tasks, "torch_safe_load", offered_layers.with_layer_files),
         (tasks.BaseModel, "load", weights.with_aligned_rows),
         (tasks.DetectionModel, "init_criterion", anchor_head.with_anchor_loss),
-    )
+    ]
+    dataset = getattr(sys.modules.get("ultralytics.data.dataset"), "YOLODataset", None)
+    if dataset:  # otherwise the import hook comes back when that module is imported
+        wrappers.append((dataset, "get_labels", ignored_regions.with_ignored_regions))
     for owner, name, wrapper in wrappers:
         original = getattr(owner, name)
         if not hasattr(original, "yolo_attn"):

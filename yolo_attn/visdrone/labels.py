@@ -6,6 +6,7 @@ from enum import IntEnum
 import numpy as np
 
 from yolo_attn.visdrone.annotations import IGNORED_REGION, OTHERS
+from yolo_attn.yolo_format.rows import fractions
 
 
 class Reason(IntEnum):
@@ -38,6 +39,8 @@ class YoloLabels:
 
     labels: np.ndarray  # (M, 5) class, centre x, centre y, width, height as fractions of the image, in row order
     rows: np.ndarray  # (M,) number, from 0, of the row of each label
+    regions: np.ndarray  # (K, 4) centre x, centre y, width, height of the ignored regions, as fractions of the image
+    region_rows: np.ndarray  # (K,) number, from 0, of the row of each region
     reasons: np.ndarray  # (N,) the Reason why a row is left out; 0 for a row that is a label
 
 
@@ -81,17 +84,18 @@ def yolo_labels(
     reasons[np.delete(valid, first)] = Reason.DUPLICATE
     labelled = valid[first]
 
-    low, high = np.split((clipped / sizes)[labelled], 2, axis=1)
-    labels = np.column_stack([category[labelled] - 1, (low + high) / 2, high - low])
-    return YoloLabels(labels=labels, rows=labelled, reasons=reasons)
+    boxes = fractions(clipped, *sizes.T[:2])
+    ignored = np.flatnonzero(applies[Reason.IGNORED_REGION] & ~applies[Reason.OUTSIDE_THE_IMAGE])
+    return YoloLabels(
+        labels=np.column_stack([category[labelled] - 1, boxes[labelled]]),
+        rows=labelled,
+        regions=boxes[ignored],
+        region_rows=ignored,
+        reasons=reasons,
+    )
 
 
 def _require(valid: np.ndarray, values: np.ndarray, column: str, rule: str) -> None:
     if not valid.all():
         row = int(np.argmin(valid))
         raise RowError(row, f"{column} is {values[row]:g}; {rule}.")
-
-
-def label_text(labels: np.ndarray) -> str:
-    """Labels (M, 5) -> text of a YOLO label file; six decimals are finer than 0.01 pixel up to images of 10,000 pixels."""
-    return ("{:.0f} {:.6f} {:.6f} {:.6f} {:.6f}\n" * len(labels)).format(*labels.ravel().tolist())

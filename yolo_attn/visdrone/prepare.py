@@ -1,8 +1,8 @@
 """YOLO labels beside the images of the official VisDrone-DET folders, with an account of every row left out.
 
-Nothing is moved, copied or deleted: labels/, labels.sha256 and images.txt, the list of the annotated images, join
-images/ and annotations/. The list is written last, so a split that has one is prepared. data/VisDrone.yaml names the
-lists for this reason: Ultralytics runs its `download` only where the paths it names are missing.
+Nothing is moved, copied or deleted: labels/, ignored/ with the ignored regions, the digests of both, and images.txt, the
+list of the annotated images, join images/ and annotations/. The list is written last, so a split that has one is prepared.
+data/VisDrone.yaml names the lists for this reason: Ultralytics runs its `download` only where the paths it names are missing.
 """
 
 import os
@@ -15,11 +15,13 @@ from yolo_attn.parallel import Progress, no_progress, parallel_map
 from yolo_attn.storage import atomic_write, folder_lock
 from yolo_attn.visdrone.annotations import NAMES, line_number
 from yolo_attn.visdrone.archive import BATCH, extract
-from yolo_attn.visdrone.label_files import LabelOutcome, LabelWriter, read_digests, remove_cache, write_digests
+from yolo_attn.visdrone.label_files import LabelOutcome, LabelWriter
 from yolo_attn.visdrone.labels import Reason
 from yolo_attn.visdrone.prepare_report import Occurrences, Report, SplitReport
+from yolo_attn.visdrone.prepared_files import PreparedFiles
 from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES
 from yolo_attn.visdrone.splits import FOLDERS, require
+from yolo_attn.yolo_format.rows import IGNORED, LABELS
 
 LIST = "images.txt"
 MAX_REFUSED = 20  # files that an error names
@@ -32,7 +34,7 @@ def prepare(
     overwrite: bool = False,
     timeout: float = 600,
 ) -> Report:
-    """Add labels/ and images.txt to root/VisDrone2019-DET-SPLIT, and report what was found.
+    """Add labels/, ignored/ and images.txt to root/VisDrone2019-DET-SPLIT, and report what was found.
 
     May be stopped at any moment and run again: a file is written in one step, and only if it does not hold already
     what it should. Zips that lie in `root` are extracted first and kept. Two preparations of one root take turns.
@@ -41,7 +43,7 @@ def prepare(
         root: Folder of the official folders or zips.
         splits: Some of train, val and test-dev.
         progress: Wraps a list of tasks, given a title, as tqdm does.
-        overwrite: Replace label files that differ from the annotations even if someone else wrote them.
+        overwrite: Replace files of labels and ignored regions that differ from the annotations even if someone else wrote them.
         timeout: Seconds to wait for another preparation of `root`.
 
     Raises:
@@ -69,22 +71,20 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
         raise FileNotFoundError(
             f"{folder}: none of its {len(annotations)} annotation files has the name of one of its {len(images)} images"
         )
-    labels, digests = folder / "labels", read_digests(folder)
-    writer = LabelWriter(folder=folder, first=not labels.is_dir(), digests=digests, overwrite=overwrite)
-    writer.labels.mkdir(exist_ok=True)
+    labels, ignored = (PreparedFiles.open(folder, kind, overwrite) for kind in (LABELS, IGNORED))
+    writer = LabelWriter(folder=folder, labels=labels, ignored=ignored)
     pairs = [(images[stem], annotations[stem]) for stem in stems]
     batches = [pairs[start : start + BATCH] for start in range(0, len(pairs), BATCH)]
     done = parallel_map(writer.write, batches, progress, f"{folder.name}: labels, {BATCH} files at a time")
     outcomes = dict(zip(stems, (outcome for batch in done for outcome in batch), strict=True))
     _require_labels(folder, outcomes)
 
-    written = sum(outcome.written for outcome in outcomes.values())
-    if (written or extracted) and hasattr(os, "sync"):
+    written = sum(outcome.labels.written for outcome in outcomes.values())
+    regions_written = sum(outcome.ignored.written for outcome in outcomes.values())
+    if (written or regions_written or extracted) and hasattr(os, "sync"):
         os.sync()  # the list vouches for every file before it, also after a power cut
-    write_digests(folder, digests | {stem: outcome.digest for stem, outcome in outcomes.items() if outcome.digest})
-    if writer.first:
-        remove_cache(folder)
-        writer.labels.rename(labels)
+    ignored.finish({stem: outcome.ignored for stem, outcome in outcomes.items()})
+    labels.finish({stem: outcome.labels for stem, outcome in outcomes.items()})
     image_list = "".join(f"./images/{image}\n" for image, _ in pairs).encode()
     if not (folder / LIST).is_file() or (folder / LIST).read_bytes() != image_list:
         atomic_write(folder / LIST, image_list, durable=True)
@@ -100,7 +100,12 @@ def _prepare_split(folder: Path, progress: Progress, overwrite: bool) -> SplitRe
         extracted=extracted,
         different=Occurrences.of(different),
         written=written,
-        kept=Occurrences.of([f"{folder.name}/labels/{stem}.txt" for stem in stems if outcomes[stem].kept]),
+        kept=Occurrences.of([f"{folder.name}/{LABELS}/{stem}.txt" for stem in stems if outcomes[stem].labels.kept]),
+        regions=sum(outcome.regions for outcome in outcomes.values()),
+        regions_written=regions_written,
+        regions_kept=Occurrences.of(
+            [f"{folder.name}/{IGNORED}/{stem}.txt" for stem in stems if outcomes[stem].ignored.kept]
+        ),
     )
 
 

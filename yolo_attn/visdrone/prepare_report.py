@@ -30,6 +30,9 @@ class SplitReport:
     different: Occurrences | None  # files that differ from those in the zip, and stay
     written: int  # label files that did not hold yet what the annotations make
     kept: Occurrences | None  # label files that hold something else, which no preparation wrote, and stay
+    regions: int  # ignored regions, for training with `ignored: fill`
+    regions_written: int  # files of ignored regions that did not hold yet what the annotations make
+    regions_kept: Occurrences | None  # such files that hold something else, which no preparation wrote, and stay
 
     @property
     def notes(self) -> list[str]:
@@ -39,6 +42,7 @@ class SplitReport:
             "annotations without image": self.without_image,
             "files that differ from the zip's and stay": self.different,
             "label files that differ from the annotations, were not written by `prepare`, and stay": self.kept,
+            "files of ignored regions that differ from the annotations, were not written by `prepare`, and stay": self.regions_kept,
         }
         return [f"{places.first}: the first of {places.count:,} {kind}" for kind, places in kinds.items() if places]
 
