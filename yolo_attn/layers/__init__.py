@@ -13,8 +13,12 @@ layer stands on its class:
 - `multi_source` (bool): True if the layer reads a list of feature maps, and the constructor a list of channels. Left out otherwise.
 - `no_gate` (str): why output / input of a channel is not what the layer scales it by, such as "adds to channels". Left out
   where the layer multiplies each channel.
+- `wrong_in` (dict[str, str]): {format of `yolo export`: what goes wrong}, of formats whose converter or runtime cannot have the layer
+  right. The export is refused. Left out where every format that was tried is right.
+- `export_format` (str, ""): stands on a layer with a form for one format alone, and names it in the copy that is exported.
 
-Only `multi_source` matters to layers that users register; the others describe what this package documents. Files whose name
+Only `multi_source`, `wrong_in` and `export_format` matter to layers that users register; the others describe what this package
+documents. Files whose name
 starts with an underscore are private: shared checks, the BatchNorm of pooled vectors, the fast forms of EMA.
 """
 

@@ -29,6 +29,7 @@ class SA(nn.Module):
         if channels % 2:
             raise ValueError(f"SA: {channels} channels cannot be split into halves; give an even number of channels.")
         k = group_width(self, channels, groups, halves=True)
+        self.channels, self.groups = channels, groups
         self.channel_weight = nn.Parameter(torch.zeros(k, 1, 1))
         self.channel_bias = nn.Parameter(torch.ones(k, 1, 1))
         self.pixel_weight = nn.Parameter(torch.zeros(k, 1, 1))
@@ -36,13 +37,20 @@ class SA(nn.Module):
         self.norm = nn.GroupNorm(k, k)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        channels, height, width = x.shape[1:]
-        k = self.norm.num_channels
-        by_channel, by_pixel = x.reshape(-1, 2 * k, height, width).split(k, 1)  # (B * groups, k, H, W) each
-        pooled = by_channel.mean((2, 3), keepdim=True)
-        channel_gate = (self.channel_weight * pooled + self.channel_bias).sigmoid()
+        height, width = x.shape[2:]
+        k, groups, half = self.norm.num_channels, self.groups, self.channels // 2
+        # Groups stay beside the batch, as ncnn has no axis to fold them into.
+        by_channel, by_pixel = x.reshape(-1, groups, 2 * k, height * width).split(k, 2)  # (B, groups, k, H * W) each
+        pooled = by_channel.mean(3, keepdim=True)
+        channel_gate = (self.channel_weight[..., 0] * pooled + self.channel_bias[..., 0]).sigmoid()
+        # The weight and bias of the norm join those of the gate.
+        weight = self.pixel_weight[:, 0, 0]
+        scale, shift = weight * self.norm.weight, weight * self.norm.bias + self.pixel_bias[:, 0, 0]
+        scale, shift = (values.expand(groups, k).reshape(half) for values in (scale, shift))
+        feature_map = by_pixel.reshape(-1, half, height, width)
         # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
-        normalised = torch.group_norm(by_pixel, k, self.norm.weight, self.norm.bias, self.norm.eps)
-        pixel_gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid()
-        halves = torch.cat([by_channel * channel_gate.to(x.dtype), by_pixel * pixel_gate.to(x.dtype)], 1)
-        return halves.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
+        normalised = torch.group_norm(feature_map, half, scale, shift, self.norm.eps)
+        pixel_gate = normalised.sigmoid().view(-1, groups, k, height * width)
+        halves = torch.cat([by_channel * channel_gate.to(x.dtype), by_pixel * pixel_gate.to(x.dtype)], 2)
+        shuffled = halves.view(-1, 2, half, height * width).transpose(1, 2)
+        return shuffled.reshape(-1, self.channels, height, width)

@@ -46,6 +46,7 @@ class SGE(nn.Module):
         size = torch.ones_like(length) * height * width
         deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)
-        score = torch.addcmul(self.bias.to(x.dtype), centred.view(-1, self.groups, height * width), scale.to(x.dtype))
+        # In place instead of torch.addcmul, which few runtimes know.
+        score = (centred.view(-1, self.groups, height * width) * scale.to(x.dtype)).add_(self.bias.to(x.dtype))
         gate = score.sigmoid_().view(-1, 1, height * width)
         return (folded * gate).view(-1, self.channels, height, width)
