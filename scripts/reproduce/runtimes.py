@@ -14,6 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 import typer
 from ultralytics import YOLO
@@ -43,6 +44,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "coreml": ("coremltools",),
     "paddle": ("paddlepaddle", "x2paddle"),
 }
+PICTURES = "calibration_image_sample_data_20x128x128x3_float32.npy"  # downloaded otherwise; INT8 alone depends on what they show
 CONVERTED_ONLY = ("coreml",)  # runs on macOS alone
 
 
@@ -91,6 +93,8 @@ def cell(format: str, name: str) -> tuple[str, float | None]:
         if format in BY_TORCH:
             run = BY_TORCH[format](network, images)
         else:
+            if format == "saved_model" and not Path(PICTURES).exists():
+                np.save(PICTURES, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
             file = Path(yolo.export(format=format, imgsz=[HEIGHT, WIDTH]))
             if format in CONVERTED_ONLY:
                 return "converts", None
