@@ -256,7 +256,7 @@ def test_demo_draws_crowds_on_request_and_wants_a_folder_for_them(monkeypatch, c
     monkeypatch.setattr(sys, "argv", ["yolo-attn", "demo", "--crowds"])
     with pytest.raises(SystemExit):
         cli.main()
-    assert "name its folder with --root" in capsys.readouterr().err
+    assert "give --root" in capsys.readouterr().err
 
 
 def test_every_verb_has_an_example_that_starts_with_the_command():

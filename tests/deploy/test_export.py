@@ -54,6 +54,13 @@ def test_the_summary_names_the_largest_difference_of_every_kind(exported_with_pi
     assert f"boxes to {largest:.0e} px" in exported_with_pictures.summary
 
 
+def test_a_format_that_cannot_run_here_is_refused_before_the_export(trained, monkeypatch, capsys):
+    monkeypatch.setattr(export_module.platform, "system", lambda: "Linux")
+    line = command(monkeypatch, capsys, "export", trained, "--format", "coreml")
+    assert "runs on macOS alone" in line and "--no-verify" in line
+    assert not Path(trained).with_suffix(".mlpackage").exists()
+
+
 def test_boxes_without_a_partner_refuse_the_file(trained, monkeypatch):
     unmatched = (BoxComparison(image="bus.jpg", count=7, pixels=0.0, score=0.0, unmatched=2),)
     monkeypatch.setattr(boxes, "compare_boxes", lambda *_given, **_settings: unmatched)

@@ -1,5 +1,6 @@
 """The stock export, and the proof beside the file that it computes what the model computes."""
 
+import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from yolo_attn.deploy.parity import FLOAT, HALF, Comparison, compare_file, metad
 from yolo_attn.deploy.runtimes import first_line
 from yolo_attn.detection.sources import read_image
 
+ON_MACOS = ("coreml", "mlmodel", "mlpackage", "mlprogram", "apple", "ios", "coreai")  # formats that run nowhere else
 CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
 
 
@@ -39,8 +41,13 @@ def export(
     Raises:
         ParityError: The file computes something else; the message says what, and for ONNX from which row on.
         FileNotFoundError: The model or an image is missing.
-        ValueError: The model or an image cannot be read, or the stock export fails.
+        ValueError: The model or an image cannot be read, the stock export fails, or the file cannot run on this system.
     """
+    if verify and format.lower() in ON_MACOS and platform.system() != "Darwin":
+        raise ValueError(
+            f"export: a {format} file runs on macOS alone, so it cannot be compared with its model here; export on a Mac, or"
+            " add --no-verify"
+        )
     yolo = model if isinstance(model, Model) else open_model(model)
     _require_images(yolo, images)
     file = _stock_export(yolo, format, **arguments)

@@ -15,8 +15,12 @@ layer stands on its class:
   several sources it reads them as `forward` does and is the gate of the first. A layer that reorders channels afterwards
   has a method `shuffled`: forward(x) is shuffled(x * gate(x)).
 - `no_gate` (str): why there is no `gate`, such as "adds to channels".
+- `wrong_in` (dict[str, str]): {format of `yolo export`: what goes wrong}, of formats whose converter or runtime cannot have the layer
+  right. The export is refused. Left out where every format that was tried is right.
+- `export_format` (str, ""): stands on a layer with a form for one format alone, and names it in the copy that is exported.
 
-Only `multi_source` and `gate` matter to layers that users register; the others describe what this package documents. Files whose name
+Only `multi_source`, `gate`, `wrong_in` and `export_format` matter to layers that users register; the others describe what this package
+documents. Files whose name
 starts with an underscore are private: shared checks, the BatchNorm of pooled vectors, the fast forms of EMA.
 """
 

@@ -61,7 +61,7 @@ def coefficients(
     kernel = (constant[:, None] * taps).sum(0).view(-1, 9).t()  # (9, k)
 
     # weights . (gamma * normalised + beta): gamma goes into the scale, beta into the offset.
-    offset = weights @ gn.bias.to(weights.dtype) + (constant * conv3x3.bias).sum()  # type: ignore[operator]
+    offset = F.linear(weights, gn.bias.to(weights.dtype)[None])[:, 0] + (constant * conv3x3.bias).sum()  # type: ignore[operator]
     return gate_rows, gate_columns, weights * gn.weight, kernel, offset
 
 
@@ -92,7 +92,9 @@ def _convolved(x: Tensor, kernel: Tensor) -> Tensor:
     """x (N, k, H, W), kernel (9, k) -> (N, H, W). Nine planes and shifts: on a CPU several times as fast as conv2d."""
     planes = torch.matmul(kernel.to(x.dtype), x.flatten(2)).view(-1, 3, 3, *x.shape[2:])
     left, middle, right = planes.unbind(2)
-    if is_traced():  # converters may not know that a slice shares memory
+    if (
+        is_traced() or torch.is_grad_enabled()
+    ):  # converters may not know that a slice shares memory, autograd forbids to write in it
         up, middle, down = (middle + F.pad(left[..., :-1], (1, 0)) + F.pad(right[..., 1:], (0, 1))).unbind(1)
         return middle + F.pad(up[:, :-1], (0, 0, 1, 0)) + F.pad(down[:, 1:], (0, 0, 0, 1))
     middle[..., 1:] += left[..., :-1]
@@ -111,7 +113,10 @@ def _normalised_sum(
     gated = (x * gate_columns[:, :, None]).mul_(gate_rows[..., None]).flatten(2)
     mean = gated.mean(2, keepdim=True)
     centred = gated.sub_(mean)
-    norm = torch.linalg.vector_norm(centred, dim=2, dtype=at_least_float32(x))
-    rstd = torch.rsqrt(norm.square() / x.shape[2] / x.shape[3] + eps)
+    if torch.is_grad_enabled() and not is_traced():  # for a second derivative, which a norm does not have at 0
+        total = centred.to(at_least_float32(x)).square().sum(2)
+    else:
+        total = torch.linalg.vector_norm(centred, dim=2, dtype=at_least_float32(x)).square()
+    rstd = torch.rsqrt(total / x.shape[2] / x.shape[3] + eps)
     # A weighted sum over channels of values that are scaled by channel is one matrix product: the scales join the weights.
     return torch.bmm((scale * rstd).to(x.dtype)[:, None], centred).view(-1, *x.shape[2:]), mean[..., None], rstd

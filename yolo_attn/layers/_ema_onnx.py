@@ -25,7 +25,7 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
     taps, ends = conv3x3.weight, [0, -1]
     summary = torch.cat([columns, groups[:, :, ends] / height], 2)
     summary = torch.cat([summary.mean(3, keepdim=True), summary[..., ends] / width], 3)  # (N, k, 3, 3)
-    convolved_mean = F.conv2d(summary, _taps_on_summary(taps), conv3x3.bias)
+    convolved_mean = F.conv2d(summary, taps_on_summary(taps), conv3x3.bias)
     weights = convolved_mean.view(-1, 1, gn.num_channels).softmax(2)
 
     # The weighted sum of the convolved branch is a k -> 1 convolution. Written as the transpose of a 1 -> k one it is a single
@@ -38,7 +38,7 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
     return (groups * score.sigmoid()).view_as(x)
 
 
-def _taps_on_summary(taps: Tensor) -> Tensor:
+def taps_on_summary(taps: Tensor) -> Tensor:
     """Taps (k, k, 3, 3) on the nine shifted means -> taps on the mean, the first entry / size and the last entry / size.
 
     Along an axis the shifted means are mean - last / size, mean and mean - first / size. Collecting the taps by mean, first and

@@ -1,6 +1,7 @@
 """EMA for training: the operations of `_ema_inference` with a backward of their own.
 
-Autograd would keep two more tensors of the size of x, and write one of zeros for each slice of x.
+Autograd would keep two more tensors of the size of x, and write one of zeros for each slice of x. Where a backward is differentiated
+itself, autograd does it all.
 
 The derivation, for one group of channels c at pixels p = (h, w), P = H * W of them. Forward, with row gates r, column gates q, scale
 s, kernel K over the nine shifts d, and offset o:
@@ -27,7 +28,6 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from yolo_attn.layers._ema_inference import at_least_float32, coefficients, pooled, weighted
 
@@ -46,8 +46,8 @@ class Pool(torch.autograd.Function):
         return x.view_as(x), *pooled(x)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dx: Tensor, drows: Tensor, dcolumns: Tensor, dedges: Tensor) -> Tensor:
+        dx = dx.clone() if torch.is_grad_enabled() else dx
         dx.add_(drows[..., None], alpha=1 / dx.shape[3]).add_(dcolumns[:, :, None], alpha=1 / dx.shape[2])
         dx[:, :, 0] += dedges[0]
         dx[:, :, -1] += dedges[1]
@@ -69,13 +69,16 @@ class Weigh(torch.autograd.Function):
         eps: float,
     ) -> Tensor:
         out, gate, mean, rstd = weighted(x, gate_rows, gate_columns, scale, kernel, offset, eps)
-        ctx.save_for_backward(x, gate_rows[..., None], gate_columns[:, :, None], scale, kernel, gate, mean, rstd)
+        ctx.save_for_backward(x, gate_rows, gate_columns, scale, kernel, offset, gate, mean, rstd)
+        ctx.eps = eps
         return out
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
-        x, gate_rows, gate_columns, scale, kernel, gate, mean, rstd = ctx.saved_tensors
+        x, gate_rows, gate_columns, scale, kernel, offset, gate, mean, rstd = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again
+            return Weigh._differentiable_backward(ctx, dout, x, gate_rows, gate_columns, scale, kernel, offset)
+        gate_rows, gate_columns = gate_rows[..., None], gate_columns[:, :, None]
         size = x.shape[2:].numel()
         dout = dout.contiguous()  # what is made from it is flattened and written in place
         scratch = dout * x
@@ -104,3 +107,13 @@ class Weigh(torch.autograd.Function):
         dx.flatten(2).baddbmm_(kernel.flip(0).to(x.dtype).t().expand(len(x), -1, -1), shifted)
         dx.add_(torch.mul(dout, gate, out=scratch))
         return dx, drows, dcolumns, dscale, dkernel, doffset[:, 0], None
+
+    @staticmethod
+    def _differentiable_backward(ctx: Any, dout: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
+        """Compute the output again by operators that autograd records, and the gradients from it."""
+        # Views, so that no input is part of another's graph.
+        x, gate_rows, gate_columns, scale, kernel, offset = inputs = tuple(tensor.view_as(tensor) for tensor in inputs)
+        out = weighted(x, gate_rows, gate_columns, scale, kernel, offset, ctx.eps)[0]
+        wanted = [tensor for tensor in inputs if tensor.requires_grad]
+        gradients = iter(torch.autograd.grad(out, wanted, dout, create_graph=True))
+        return *(next(gradients) if tensor.requires_grad else None for tensor in inputs), None

@@ -56,4 +56,6 @@ class CAA(nn.Module):
             return norm(x)
         # Flat: on a map one pixel wide torch 2.15 returns a wrong gradient if the incoming one has unusual strides.
         flat = x.flatten(2)
-        return F.batch_norm(flat, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps).view_as(x)
+        return F.batch_norm(flat, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps).view(
+            x.shape
+        )

@@ -47,9 +47,13 @@ class CBAM(nn.Module):
         return by_channel * self._pixel_gate(x * by_channel)
 
     def _channel_gate(self, x: torch.Tensor) -> torch.Tensor:
-        pooled = torch.stack([x.mean((2, 3)), x.amax((2, 3))])  # (2, B, C)
-        gate = self.expand(F.relu(self.squeeze(pooled))).sum(0).sigmoid().to(x.dtype)  # (B, C)
-        return gate[:, :, None, None]
+        means, maxima = x.mean((2, 3), keepdim=True), x.amax((2, 3), keepdim=True)
+        return (self._scores(means) + self._scores(maxima)).sigmoid().to(x.dtype)
+
+    def _scores(self, pooled: torch.Tensor) -> torch.Tensor:
+        """pooled (B, C, 1, 1) -> (B, C, 1, 1). As convolutions of each alone, since ncnn has no axis to stack both on."""
+        hidden = F.relu(F.conv2d(pooled, self.squeeze.weight[..., None, None], self.squeeze.bias))
+        return F.conv2d(hidden, self.expand.weight[..., None, None], self.expand.bias)
 
     def _pixel_gate(self, x: torch.Tensor) -> torch.Tensor:
         pooled = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], 1)  # (B, 2, H, W)

@@ -5,6 +5,8 @@ which a softmax over the scales normalises. The scales are fused and split into 
 channels attend to one another, the other half's pixels do. In DMSANet the layer replaces the 3x3 convolution of a bottleneck.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -51,6 +53,8 @@ class DMSA(nn.Module):
         " k = C // (2 * groups)"
     )
     no_gate = "convolves and shuffles channels"
+
+    wrong_in: ClassVar[dict[str, str]] = {"ncnn": "whose runtime crashes on its attention"}
 
     def __init__(
         self,
@@ -115,7 +119,7 @@ class DMSA(nn.Module):
         with torch.autocast(device, enabled=False):  # sums of squares over H * W overflow in half precision
             wide = pixels.to(torch.promote_types(x.dtype, torch.float32))
             affinity = torch.bmm(wide, wide.transpose(1, 2)).softmax(2).to(x.dtype)  # (N, k, k)
-        return x + (self.beta * torch.bmm(affinity, pixels)).view_as(x)
+        return x + (self.beta * torch.bmm(affinity, pixels)).view(x.shape)
 
     def _pixels(self, x: torch.Tensor) -> torch.Tensor:
         """x (N, k, H, W) -> x * gate + alpha * a sum over all pixels of x * gate, each weighed by its similarity."""

@@ -43,4 +43,4 @@ class DoubleAttention(nn.Module):
         over_descriptors = self.distribute(x).softmax(1).to(features.dtype)  # (B, m, H, W)
         descriptors = torch.bmm(features, over_pixels.transpose(1, 2))  # (B, m, number of descriptors)
         mixed = torch.bmm(descriptors, over_descriptors.flatten(2))
-        return x + self.expand(mixed.view_as(over_descriptors)).to(x.dtype)
+        return x + self.expand(mixed.view(over_descriptors.shape)).to(x.dtype)

@@ -5,13 +5,15 @@ GroupNorm) and a 3x3 convolution, are each averaged to k weights by which the ot
 sum gates the group's pixels.
 
 `definition` computes these steps one by one. The layer computes the same function with fewer multiply-adds, without a k -> k 3x3
-convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference` or `_ema_onnx`.
+convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference`, `_ema_onnx` or `_ema_ncnn`.
+Transforms of torch get the definition.
 """
 
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 
-from yolo_attn.layers import _ema_inference, _ema_onnx, _ema_training
+from yolo_attn.layers import _ema_inference, _ema_ncnn, _ema_onnx, _ema_training
 from yolo_attn.layers._checks import check_positive, group_width
 
 
@@ -29,10 +31,15 @@ def definition(x: torch.Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: n
     return (groups * score.view(-1, 1, height, width).sigmoid()).reshape(x.shape)
 
 
+def _is_transformed(x: object) -> bool:
+    """Return whether torch.fx, torch.func or forward-mode differentiation is at work, which take plain operators alone."""
+    # torch has no public way to ask for the last two.
+    in_forward_mode = forward_ad._current_level >= 0
+    return not isinstance(x, torch.Tensor) or in_forward_mode or torch._C._are_functorch_transforms_active()
+
+
 class EMA(nn.Module):
     """x (B, C, H, W) -> x * gate, gate (B, factor, 1, H, W) in (0, 1) on x as (B, factor, C / factor, H, W).
-
-    Second derivatives are not available in eager mode.
 
     Authors' code: has the GroupNorm, with one group per channel, which the text of the paper does not name. The code is followed.
 
@@ -44,6 +51,7 @@ class EMA(nn.Module):
     """
 
     parameter_formula = "10 * k**2 + 4 * k; k = C // factor"
+    export_format = ""
 
     def __init__(self, channels: int, factor: int = 32):
         super().__init__()
@@ -55,12 +63,16 @@ class EMA(nn.Module):
         self.conv3x3 = nn.Conv2d(k, k, 3, padding=1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if torch.onnx.is_in_onnx_export():
+        if self.export_format == "ncnn":
+            form = _ema_ncnn.gated
+        elif torch.onnx.is_in_onnx_export():
             form = _ema_onnx.gated
-        elif torch.is_grad_enabled() and not _ema_inference.is_traced():
-            form = _ema_training.gated
-        else:
+        elif _ema_inference.is_traced():
             form = _ema_inference.gated
+        elif _is_transformed(x):
+            form = definition
+        else:
+            form = _ema_training.gated if torch.is_grad_enabled() else _ema_inference.gated
         return form(x, self.conv1x1, self.gn, self.conv3x3)
 
     @torch.no_grad()

@@ -6,6 +6,7 @@ joined once the step that weighs each by the other is left out; here their sum g
 
 import torch
 
+from yolo_attn.layers._ema_ncnn import gated_without_cross
 from yolo_attn.layers.ema import EMA
 
 
@@ -20,6 +21,8 @@ class EMANoCross(EMA):
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.export_format == "ncnn":
+            return gated_without_cross(x, self.conv1x1, self.gn, self.conv3x3)
         return x * self.gate(x)
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:

@@ -45,5 +45,5 @@ class NAM(nn.Module):
             scale, shift = share * norm.weight, share * norm.bias
             # Flat: on a map one pixel wide torch 2.15 returns a wrong gradient if the incoming one has unusual strides.
             score = F.batch_norm(x.flatten(2), norm.running_mean, norm.running_var, scale, shift, eps=norm.eps)
-            score = score.view_as(x)
+            score = score.view(x.shape)
         return score.sigmoid_().to(x.dtype)

@@ -28,6 +28,7 @@ class SA(nn.Module):
         if channels % 2:
             raise ValueError(f"SA: {channels} channels cannot be split into halves; give an even number of channels.")
         k = group_width(self, channels, groups, halves=True)
+        self.channels, self.groups = channels, groups
         self.channel_weight = nn.Parameter(torch.zeros(k, 1, 1))
         self.channel_bias = nn.Parameter(torch.ones(k, 1, 1))
         self.pixel_weight = nn.Parameter(torch.zeros(k, 1, 1))
@@ -36,31 +37,46 @@ class SA(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         by_channel, by_pixel = self._halves(x)
-        channel_gate, pixel_gate = self._gates(by_channel, by_pixel)
-        return self.shuffled(torch.cat([by_channel * channel_gate, by_pixel * pixel_gate], 1).view(x.shape))
+        channel_gate, pixel_gate = self._gates(by_channel, by_pixel, x.shape[2:])
+        return self._in_turns(torch.cat([by_channel * channel_gate, by_pixel * pixel_gate], 2), x.shape[2:])
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> gate (B, C, H, W), before the shuffle."""
         by_channel, by_pixel = self._halves(x)
-        channel_gate, pixel_gate = self._gates(by_channel, by_pixel)
-        return torch.cat([channel_gate.expand_as(by_channel), pixel_gate], 1).view(x.shape)
+        channel_gate, pixel_gate = self._gates(by_channel, by_pixel, x.shape[2:])
+        return torch.cat([channel_gate.expand_as(by_channel), pixel_gate], 2).view(x.shape)
 
     def shuffled(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> its channels with those of the two halves of C in turns."""
-        channels, height, width = x.shape[1:]
-        return x.view(-1, 2, channels // 2, height, width).transpose(1, 2).reshape(-1, channels, height, width)
+        return self._in_turns(x, x.shape[2:])
 
     def _halves(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """x (B, C, H, W) -> what is gated by channel and by pixel, (B * groups, k, H, W) each."""
-        k = self.norm.num_channels
-        return x.reshape(-1, 2 * k, *x.shape[2:]).split(k, 1)
+        """x (B, C, H, W) -> what is gated by channel and by pixel, (B, groups, k, H * W) each.
 
-    def _gates(self, by_channel: torch.Tensor, by_pixel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The two halves -> channel gate (B * groups, k, 1, 1) and pixel gate (B * groups, k, H, W)."""
-        pooled = by_channel.mean((2, 3), keepdim=True)
-        channel_gate = (self.channel_weight * pooled + self.channel_bias).sigmoid()
+        Groups stay beside the batch, as ncnn has no axis to fold them into.
+        """
+        k, (height, width) = self.norm.num_channels, x.shape[2:]
+        return x.reshape(-1, self.groups, 2 * k, height * width).split(k, 2)
+
+    def _gates(
+        self, by_channel: torch.Tensor, by_pixel: torch.Tensor, size: torch.Size
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The two halves -> channel gate (B, groups, k, 1) and pixel gate (B, groups, k, H * W)."""
+        (height, width), dtype = size, by_pixel.dtype
+        k, groups, half = self.norm.num_channels, self.groups, self.channels // 2
+        pooled = by_channel.mean(3, keepdim=True)
+        channel_gate = (self.channel_weight[..., 0] * pooled + self.channel_bias[..., 0]).sigmoid()
+        # The weight and bias of the norm join those of the gate.
+        weight = self.pixel_weight[:, 0, 0]
+        scale, shift = weight * self.norm.weight, weight * self.norm.bias + self.pixel_bias[:, 0, 0]
+        scale, shift = (values.expand(groups, k).reshape(half) for values in (scale, shift))
         # torch.group_norm: calling the module fails on a single pixel, where the result is the bias.
-        norm = self.norm
-        normalised = torch.group_norm(by_pixel, norm.num_channels, norm.weight, norm.bias, norm.eps)
-        pixel_gate = (self.pixel_weight * normalised + self.pixel_bias).sigmoid()
-        return channel_gate.to(by_channel.dtype), pixel_gate.to(by_pixel.dtype)
+        normalised = torch.group_norm(by_pixel.reshape(-1, half, height, width), half, scale, shift, self.norm.eps)
+        pixel_gate = normalised.sigmoid().view(-1, groups, k, height * width)
+        return channel_gate.to(dtype), pixel_gate.to(dtype)
+
+    def _in_turns(self, x: torch.Tensor, size: torch.Size) -> torch.Tensor:
+        """Values of (B, C, H, W) in any shape -> (B, C, H, W), the channels of the two halves of C in turns."""
+        height, width = size
+        halves = x.view(-1, 2, self.channels // 2, height * width)
+        return halves.transpose(1, 2).reshape(-1, self.channels, height, width)

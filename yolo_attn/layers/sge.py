@@ -4,6 +4,8 @@ In each group of channels the gate of a pixel is high where the pixel resembles 
 pixel does.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -24,6 +26,7 @@ class SGE(nn.Module):
     """
 
     parameter_formula = "2 * groups"
+    wrong_in: ClassVar[dict[str, str]] = {"mnn": "whose file gives no output"}
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
@@ -58,5 +61,6 @@ class SGE(nn.Module):
         size = torch.ones_like(length) * pixels
         deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)
-        score = torch.addcmul(self.bias.to(folded.dtype), centred.view(-1, self.groups, pixels), scale.to(folded.dtype))
+        # In place instead of torch.addcmul, which few runtimes know.
+        score = (centred.view(-1, self.groups, pixels) * scale.to(folded.dtype)).add_(self.bias.to(folded.dtype))
         return score.sigmoid_().view(-1, 1, pixels)

@@ -13,6 +13,7 @@ weights.py         pretrained weights across inserted rows: `transfer`
 anchor_head.py     the loss and the anchors of models that end in `AnchorDetect`
 yolov5_checkpoint.py checkpoints of YOLOv5 itself as models of yolov5-v6.yaml
 yolov5_pickle.py   tensors out of a checkpoint whose classes are not installed
+export_format.py   tells layers the format of an export, and refuses those that are wrong in it
 lr_schedule.py     learning rate schedules that a model YAML names
 alignment.py       which row of one model plays the role of which row of another
 renumbering.py     a source of weights with the row numbers of its target
@@ -32,7 +33,16 @@ from ultralytics.utils import callbacks, checks
 
 from yolo_attn import networks
 from yolo_attn.layers import LAYERS
-from yolo_attn.plugin import anchor_head, files, ignored_regions, lr_schedule, offered_layers, parser, weights
+from yolo_attn.plugin import (
+    anchor_head,
+    export_format,
+    files,
+    ignored_regions,
+    lr_schedule,
+    offered_layers,
+    parser,
+    weights,
+)
 from yolo_attn.plugin.files import find
 from yolo_attn.plugin.parser import parse_model
 from yolo_attn.plugin.registration import add_to_parser, register
@@ -72,12 +82,13 @@ def install() -> None:
             setattr(replacement, "yolo_attn", True)  # noqa: B010  (a type checker knows no such attribute)
             setattr(owner, name, replacement)
             _replace_imported(original, replacement)
-    during_training = (  # nothing happens in the training of a model that needs none of these
+    added_callbacks = (  # nothing happens in the training or export of a model that needs none of these
         ("on_pretrain_routine_end", anchor_head.prepare_training),
         ("on_pretrain_routine_end", offered_layers.copy_layer_files),
         ("on_train_epoch_start", lr_schedule.follow),
+        ("on_export_start", export_format.prepare),
     )
-    for event, callback in during_training:
+    for event, callback in added_callbacks:
         if callback not in callbacks.default_callbacks[event]:
             callbacks.default_callbacks[event].append(callback)
 
