@@ -52,13 +52,15 @@ def compare(
     rows = comparison.compare(model, images, annotations, out, ways, batch, device, progress_bar)
     if json:
         atomic_write(json, comparison.to_json(rows))
-    table = Table("way", *SHOWN, "megapixels", "seconds", title="Official AP and AR in percent; costs of a picture")
+    title = "Official AP and AR in percent; costs of a picture; AP by size of the objects in pixels (not official)"
+    table = Table("way", *SHOWN, "megapixels", "seconds", *rows[0].ap_by_size, title=title)
     for row in rows:
         marks = [
             f"{value:.2f}{' *' if best else ''}"
             for value, best in ((row.megapixels, row.best_for_pixels), (row.seconds, row.best_for_seconds))
         ]
-        table.add_row(row.way, *(percent(row.official[name]) for name in SHOWN), *marks)
+        by_size = map(percent, row.ap_by_size.values())
+        table.add_row(row.way, *(percent(row.official[name]) for name in SHOWN), *marks, *by_size)
     table.columns[0].no_wrap = True
     print_tables(table)
     typer.echo("* no way with as many megapixels, or as many seconds, or fewer, has a higher AP")

@@ -38,6 +38,7 @@ class Row:
     megapixels: float  # that the network ran over, for a picture
     seconds: float  # for a picture, from the file to the detection file
     official: dict[str, float]  # AP, AP50, AP75 and AR, by the official protocol
+    ap_by_size: dict[str, float]  # AP of the objects of each range of sizes; not official
     best_for_pixels: bool = False  # no way with as many megapixels or fewer has a higher AP
     best_for_seconds: bool = False
 
@@ -85,8 +86,9 @@ def compare(
         if done.written:
             atomic_write(measured, json.dumps([done.megapixels, done.seconds]))
         megapixels, seconds = _measured(measured)
-        # AP by the size of the objects belongs beside `official`.
-        rows.append(Row(str(way), megapixels, seconds, evaluate(annotations, folder, sizes).official))
+        scores = evaluate(annotations, folder, sizes, details=True)
+        ap_by_size = {score.name: score.AP for score in scores.by_size or ()}
+        rows.append(Row(str(way), megapixels, seconds, scores.official, ap_by_size))
     return marked(rows)
 
 
