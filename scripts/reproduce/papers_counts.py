@@ -36,7 +36,7 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
     convolutions of its definition for one group: that is what was published, and the layer here runs neither. A transposed convolution
     counts its whole kernel for each output, as published for Mask R-CNN; with kernel and stride 2 that is four times its work.
     """
-    total, grouped = 0, (LAYERS["EMA"], LAYERS["EMANoCross"])
+    total, grouped, cbam = 0, (LAYERS["EMA"], LAYERS["EMANoCross"]), LAYERS["CBAM"]
 
     def count(module, inputs, output):
         nonlocal total
@@ -44,6 +44,8 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
         if isinstance(module, grouped):
             height, width = x.shape[2:]
             total += module.conv1x1.weight.numel() * (height + width) + module.conv3x3.weight.numel() * height * width
+        elif isinstance(module, cbam):  # runs its two linear layers as functions, on the means and on the maxima
+            total += 2 * len(x) * (module.squeeze.weight.numel() + module.expand.weight.numel())
         elif isinstance(module, nn.modules.conv._ConvNd):
             total += output.numel() * module.weight[0].numel()
         elif isinstance(module, nn.Linear):

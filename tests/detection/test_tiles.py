@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from yolo_attn.detection.adaptive_tiles import AdaptiveDetector, worthwhile_tiles
 from yolo_attn.detection.detections import Detections
@@ -30,6 +31,12 @@ def detections(*rows) -> Detections:
     """Rows of left, top, right, bottom, score and class."""
     table = np.array(rows, np.float32).reshape(-1, 6)
     return Detections(table[:, :4], table[:, 4], table[:, 5].astype(np.int64))
+
+
+@pytest.fixture(autouse=True)
+def pillows_limit(monkeypatch):
+    """Undo what SAHI does to Pillow's limit of pixels for the whole process."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
 
 
 def by_sahi(file: Path, path: Path, tile: int, merge: str, settings: DetectionSettings) -> np.ndarray:
