@@ -29,7 +29,7 @@ WITHOUT_PARAMETERS = ("SimAM",)
 UNBOUNDED_GATE = ("LSKA",)  # linear in x: the output holds squares of values, which overflow at 300
 QUADRATIC = ("DMSA", "NonLocal")  # cost grows with (H * W)^2
 # Half precision is slow on a CPU in attention and large convolutions; 12 * 320 values of 300 still overflow a half many times over.
-SMALLER = dict.fromkeys((*QUADRATIC, "AAConv", "EPSA", "GAM"), (12, 320))
+SMALLER = dict.fromkeys((*QUADRATIC, "AAConv", "CAA", "DoubleAttention", "EPSA", "GAM", "LSKA"), (12, 320))
 # Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
 # fmt: off
 COMMON = {
