@@ -89,8 +89,8 @@ def damage_and_use(seeds: range) -> set[str]:
     return outcomes
 
 
-def test_three_hundred_damaged_files_end_in_a_result_or_a_message():
-    assert damage_and_use(range(300)) == {"refused", "edited", "right"}
+def test_a_hundred_damaged_files_end_in_a_result_or_a_message():
+    assert damage_and_use(range(100)) == {"refused", "edited", "right"}
 
 
 @pytest.mark.slow

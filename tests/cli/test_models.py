@@ -35,6 +35,7 @@ def modules(path: Path) -> list[str]:
     return [row[2] for row in model["backbone"] + model["head"]]
 
 
+@pytest.mark.slow
 def test_insert_check_and_strip_by_stock_name_in_processes_of_their_own(tmp_path):
     def run(*arguments: str) -> subprocess.CompletedProcess:
         return subprocess.run([COMMAND, *arguments], cwd=tmp_path, capture_output=True, text=True)
