@@ -56,6 +56,7 @@ def evaluation(rounds: int = 3) -> None:
         submission = load(*files)
         calls = {
             "yolo_attn, with reading": lambda: evaluate(*files),
+            "the same, and AP by size, errors, curves": lambda: evaluate(*files, details=True),
             "faster-coco-eval": coco_call(COCO, COCOeval_faster, submission),
             "pycocotools": coco_call(pycocotools.coco.COCO, pycocotools.cocoeval.COCOeval, submission),
         }
