@@ -27,7 +27,7 @@ from yolo_attn.deploy.outputs import ParityError
 from yolo_attn.deploy.runtimes import first_line
 from yolo_attn.layers import LAYERS
 
-SECONDS = 240  # for a cell, after which a converter is taken to hang
+SECONDS = 600  # for a cell, after which a converter is taken to hang
 MARK = "cell: "
 PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx-dynamo": ("onnx", "onnxscript", "onnxruntime"),
@@ -53,7 +53,7 @@ def rows(format: str, names: Sequence[str]) -> Iterator[Row]:
     """Compute the row of each name in another process; what ends that process loses one row, not the rest."""
     left = list(names)
     while left:
-        for row in child(format, left):
+        for row in child(format, tuple(left)):
             yield row
             left.pop(0)
 
