@@ -1,39 +1,38 @@
-"""Every layer in one runtime, against torch: python -m scripts.reproduce.runtimes FORMAT [part of a layer's name ...]
+"""Every layer in one runtime, against torch: python -m scripts.reproduce.runtimes FORMAT [part of a layer's name ...] [--files]
 
-Each layer stands in a small detector, which Ultralytics exports in a process of its own, as converters may end theirs. The packages of
-a runtime are often at odds with those of another: install each in its own environment.
+With --files, every file of cfg/ at scale n in place of the layers. Each is exported by Ultralytics in a process of its own, as converters
+may end theirs. The packages of a runtime are often at odds with those of another: install each in its own environment.
 """
 
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import torch
 import typer
-from ultralytics import YOLO
-from ultralytics.nn.tasks import BaseModel
 from ultralytics.utils import LOGGER
 
 from scripts import results
-from scripts.reproduce.parity import randomise_weights
-from yolo_attn.deploy.outputs import tensors
-from yolo_attn.deploy.parity import FLOAT, compare, random_images, strength
-from yolo_attn.deploy.runtimes import Run, first_line, opened
-from yolo_attn.layers import LAYERS, is_multi_source
+from scripts.reproduce import runtimes_page
+from scripts.reproduce.runtime_cells import HEIGHT, WIDTH, WITHOUT, cell, files
+from yolo_attn.deploy.outputs import ParityError
+from yolo_attn.deploy.runtimes import first_line
+from yolo_attn.layers import LAYERS
 
-HEIGHT, WIDTH = 96, 64
-SECONDS = 90  # for a layer, after which a converter is taken to hang
+SECONDS = 600  # for a cell, after which a converter is taken to hang
 MARK = "cell: "
-WITHOUT = "no attention"
 PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx-dynamo": ("onnx", "onnxscript", "onnxruntime"),
+    "onnx-dynamic": ("onnx", "onnxslim", "onnxruntime"),
+    "onnx-half": ("onnx", "onnxslim", "onnxruntime"),
     "onnx": ("onnx", "onnxslim", "onnxruntime"),
     "openvino": ("openvino",),
     "ncnn": ("ncnn", "pnnx"),
@@ -43,105 +42,79 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "saved_model": ("onnx2tf", "tensorflow"),
     "coreml": ("coremltools",),
     "paddle": ("paddlepaddle", "x2paddle"),
+    "rknn": ("rknn-toolkit2",),
 }
-PICTURES = "calibration_image_sample_data_20x128x128x3_float32.npy"  # downloaded otherwise; INT8 alone depends on what they show
-CONVERTED_ONLY = ("coreml",)  # runs on macOS alone
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1")
+
+Row = tuple[str, str, float | None, float | None, str]  # name, outcome, share, milliseconds, error
 
 
-def model_yaml(name: str) -> str:
-    """Write a detector with the layer on a map of 128 channels; a layer of several sources reads the map before as well."""
-    several = name in LAYERS and is_multi_source(LAYERS[name])
-    row = "nn.Identity, []" if name == WITHOUT else f"{name}, []"
-    return f"""nc: 3
-backbone:
-  - [-1, 1, Conv, [32, 3, 2]]
-  - [-1, 1, Conv, [128, 3, 2]]
-  - [{"[-1, 0]" if several else "-1"}, 1, {row}]
-  - [-1, 1, Conv, [64, 3, 2]]
-head:
-  - [[2, 3], 1, Detect, [nc]]
-"""
+def rows(format: str, names: Sequence[str]) -> Iterator[Row]:
+    """Compute the row of each name in another process; what ends that process loses one row, not the rest."""
+    left = list(names)
+    while left:
+        for row in child(format, tuple(left)):
+            yield row
+            left.pop(0)
 
 
-def by_torch_export(network: BaseModel, images: torch.Tensor) -> Run:
-    program = torch.export.export(network, (images,)).module()
-    return lambda images: [output.numpy() for output in tensors(program(images))[:1]]
+def child(format: str, names: Sequence[str]) -> Iterator[Row]:
+    """Compute rows in one process until the last, or until the process ends or hangs, which the last row then says."""
+    command = [sys.executable, "-m", "scripts.reproduce.runtimes", format, *names, "--child"]
+    path = os.pathsep.join([str(results.ROOT), os.environ.get("PYTHONPATH", "")])
+    with tempfile.TemporaryDirectory() as folder, open(Path(folder, "errors"), "wb") as errors:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**os.environ, **ONE_THREAD, "PYTHONPATH": path},
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            encoding="utf-8",
+            errors="replace",
+        )
+        found: queue.SimpleQueue[Row | None] = queue.SimpleQueue()
+        threading.Thread(target=read, args=(process, found)).start()
+        for name in names:
+            try:
+                row = found.get(timeout=SECONDS)
+                end = f"the process ended with status {process.wait()}" if row is None else ""
+            except queue.Empty:
+                row, end = None, f"no end within {SECONDS} s"
+                process.kill()
+            yield row or (name, "fails", None, None, end)
+            if row is None:
+                return
+        process.wait()
 
 
-def by_dynamo(network: BaseModel, images: torch.Tensor) -> Run:
-    torch.onnx.export(network, (images,), "model.onnx", dynamo=True, verbose=False)
-    run = opened("model.onnx")
-    return lambda images: run(images)[:1]
+def read(process: subprocess.Popen, found: queue.SimpleQueue) -> None:
+    """Pass on the rows that a process prints, and None at its end."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(MARK):
+            found.put(tuple(json.loads(line[len(MARK) :])))
+    found.put(None)
 
 
-BY_TORCH: dict[str, Callable[[BaseModel, torch.Tensor], Run]] = {
-    "torch.export": by_torch_export,
-    "onnx-dynamo": by_dynamo,
-}
-
-
-def cell(format: str, name: str) -> tuple[str, float | None]:
-    """("right" or "wrong", largest difference of the scores and boxes as a share of what is allowed)."""
-    torch.manual_seed(0)
-    Path("model.yaml").write_text(model_yaml(name), encoding="utf-8")
-    yolo = YOLO("model.yaml", task="detect")
-    randomise_weights(yolo.model)
-    network = yolo.model.eval()
-    shape = (1, 3, HEIGHT, WIDTH)
-    images = random_images(shape) * strength(network, shape)
-    with torch.no_grad():
-        if format in BY_TORCH:
-            run = BY_TORCH[format](network, images)
-        else:
-            if format == "saved_model" and not Path(PICTURES).exists():
-                np.save(PICTURES, np.random.default_rng(0).random((20, 128, 128, 3), np.float32))
-            file = Path(yolo.export(format=format, imgsz=[HEIGHT, WIDTH]))
-            if format in CONVERTED_ONLY:
-                return "converts", None
-            run = opened(file)
-        worst = max(difference.share for difference in compare(network, run, images, FLOAT))
-    return "right" if worst <= 1 else "wrong", worst
-
-
-def cells(format: str, names: Sequence[str]) -> Iterator[tuple[str, str, float | None, str]]:
-    """Compute (layer, outcome, share, error) of each layer in a process of its own; what ends it loses one cell, not the rest."""
-    names = list(names)
-    while names:
-        with tempfile.TemporaryDirectory() as folder:
-            command = [sys.executable, "-m", "scripts.reproduce.runtimes", format, *names, "--child"]
-            environment = {
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join([str(results.ROOT), os.environ.get("PYTHONPATH", "")]),
-            }
-            with open(Path(folder, "output"), "w+", encoding="utf-8", errors="replace") as output:
-                try:
-                    done = subprocess.run(
-                        command, cwd=folder, env=environment, stdout=output, timeout=SECONDS * len(names)
-                    )
-                    end = f"the process ended with status {done.returncode}"
-                except subprocess.TimeoutExpired:
-                    end = f"no end within {SECONDS} s"
-                output.seek(0)
-                lines = [json.loads(line[len(MARK) :]) for line in output if line.startswith(MARK)]
-        yield from map(tuple, lines)
-        names = names[len(lines) :]
-        if names:
-            yield names.pop(0), "fails", None, end
-
-
-def print_cells(format: str, names: Sequence[str]) -> None:
-    """Print each cell as a line of JSON after MARK, as converters print, too."""
+def print_rows(format: str, names: Sequence[str]) -> None:
+    """Print each row as a line of JSON after MARK, as converters print, too."""
     LOGGER.setLevel("ERROR")
     for name in names:
+        row: Row
         try:
-            line = (name, *cell(format, name), "")
+            row = (name, *cell(format, name), "")
+        except ParityError as error:  # a file was written
+            row = (name, "wrong", None, None, str(error))
         except Exception as error:  # of a converter or a runtime, which raise anything
             refused = "cannot be exported to" in str(error)  # by `yolo_attn.plugin.export_format`
-            line = (name, "refused" if refused else "fails", None, first_line(error))
-        print(f"\n{MARK}{json.dumps(line)}", flush=True)
+            row = (
+                (name, "refused", None, None, str(error)) if refused else (name, "fails", None, None, first_line(error))
+            )
+        print(f"\n{MARK}{json.dumps(row)}", flush=True)
 
 
 def versions(format: str) -> dict[str, str]:
+    """Return the versions of the packages that take part, as far as they are installed."""
     found = {}
     for package in ("torch", "ultralytics", *PACKAGES.get(format, ())):
         try:
@@ -152,26 +125,29 @@ def versions(format: str) -> dict[str, str]:
 
 
 def main(
-    format: Annotated[str, typer.Argument(help="As Ultralytics calls it, or torch.export or onnx-dynamo.")],
-    parts: Annotated[list[str] | None, typer.Argument(help="Parts of the layers' names; by default all.")] = None,
-    child: Annotated[bool, typer.Option(hidden=True)] = False,
+    format: Annotated[str, typer.Argument(help="As Ultralytics calls it, or one of runtime_cells.py.")],
+    parts: Annotated[list[str] | None, typer.Argument(help="Parts of the names; by default all.")] = None,
+    of_cfg: Annotated[bool, typer.Option("--files", help="Every file of cfg/ in place of every layer.")] = False,
+    is_child: Annotated[bool, typer.Option("--child", hidden=True)] = False,
 ) -> None:
     """Save the table of one runtime, or print the rows of some layers."""
     torch.set_num_threads(1)
-    if child:
-        return print_cells(format, parts or [])
-    names = [WITHOUT, *sorted(LAYERS)]
+    if is_child:
+        return print_rows(format, parts or [])
+    names = files() if of_cfg else [WITHOUT, *sorted(LAYERS)]
     chosen = [name for name in names if any(part in name for part in parts or [""])]
-    rows = list(cells(format, chosen))
     made = results.made(*versions(format))
-    columns = ("layer", "outcome", "share of what is allowed", "error")
-    note = (
-        f"128 channels, images of {HEIGHT} x {WIDTH}, drawn weights; 1 is the largest difference that counts as right."
-    )
+    found = []
+    for row in rows(format, chosen):
+        print(*row, file=sys.stderr, flush=True)
+        found.append(row)
+    columns = ("model" if of_cfg else "layer", "outcome", "share of what is allowed", "ms", "error")
+    note = f"Images of {HEIGHT} x {WIDTH}, drawn weights; 1 is the largest difference that counts as right."
     if len(chosen) == len(names):
-        results.save(f"runtime-{format}", columns, rows, made, note)
+        results.save(f"runtime-{format}{'-files' * of_cfg}", columns, found, made, note)
+        runtimes_page.collect()
     else:
-        print(results.Table(columns, tuple(rows), made, note).markdown())
+        print(results.Table(columns, tuple(found), made, note).markdown())
 
 
 if __name__ == "__main__":

@@ -16,22 +16,26 @@ Run = Callable[[torch.Tensor], list[np.ndarray]]
 RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)
 
 
-def opened(file: str | Path) -> Run:
+def opened(file: str | Path, threads: int = 0) -> Run:
     """Open an exported file as a function from images (B, C, H, W) in 0..1 to its raw outputs in float32.
+
+    Args:
+        file: The file or folder that an export gave.
+        threads: For onnxruntime and OpenVINO, 0 for their own choice; the backends of Ultralytics choose themselves.
 
     Raises:
         RuntimeError: The runtime cannot open the file; onnxruntime raises another of `RUN_ERRORS`.
     """
     file = Path(file)
     if file.suffix == ".onnx":
-        return open_onnx(file)
+        return open_onnx(file, threads)
     if file.name.endswith("_openvino_model"):
-        return open_openvino(file)
+        return open_openvino(file, threads)
     backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
     return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
-def open_onnx(model: Path | onnx.ModelProto) -> Run:
+def open_onnx(model: Path | onnx.ModelProto, threads: int = 0) -> Run:
     """Open an ONNX file, or a model in memory, by onnxruntime. The outputs come in the order of the graph.
 
     A model in memory is run node by node as it stands: onnxruntime's faster layouts fail on some outputs amid a graph.
@@ -41,6 +45,7 @@ def open_onnx(model: Path | onnx.ModelProto) -> Run:
     if isinstance(model, onnx.ModelProto):
         content = model.SerializeToString()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.intra_op_num_threads = threads
     options.log_severity_level = 4  # what goes wrong is raised
     session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     entry = session.get_inputs()[0]
@@ -50,7 +55,7 @@ def open_onnx(model: Path | onnx.ModelProto) -> Run:
     ]
 
 
-def open_openvino(folder: Path) -> Run:
+def open_openvino(folder: Path, threads: int = 0) -> Run:
     """Open an OpenVINO folder in float32.
 
     OpenVINO computes in bfloat16 where the processor can, unless told not to, and would be 1e-2 off through no fault of the file.
@@ -58,7 +63,8 @@ def open_openvino(folder: Path) -> Run:
     import openvino
 
     (graph,) = folder.glob("*.xml")
-    network = openvino.Core().compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads)}
+    network = openvino.Core().compile_model(str(graph), "CPU", options)
     return lambda images: [output.astype(np.float32) for output in network(images.numpy()).values()]
 
 

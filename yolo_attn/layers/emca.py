@@ -14,6 +14,7 @@ from torch import nn
 
 from yolo_attn.layers._batch_norm import pooled_batch_norm
 from yolo_attn.layers._checks import bottleneck_width, check_choice
+from yolo_attn.layers._vector_norm import vector_norm
 from yolo_attn.layers.eca import adaptive_kernel_size
 
 EXCITATIONS = ("se", "eca", "srm")
@@ -91,8 +92,7 @@ class EMCA(nn.Module):
         mean = x.mean((2, 3), keepdim=True)
         if self.excitation != "srm":
             return mean[:, None, :, 0, 0]
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums of squares overflow in half precision
-        total = torch.linalg.vector_norm(x - mean, dim=(2, 3), dtype=wide).square()
+        total = vector_norm(x - mean, (2, 3)).square()
         deviation = (total / x.shape[2] / x.shape[3] + 1e-5).sqrt().to(x.dtype)
         return torch.stack([mean[:, :, 0, 0], deviation], 1)
 

@@ -62,10 +62,10 @@ class EPSA(nn.Module):
         self.expand = nn.Linear(width, k)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        scales = torch.stack([conv(x) for conv in self.convs], 1)  # (B, 4, C / 4, H, W)
-        pooled = scales.mean((3, 4))
+        scales = torch.cat([conv(x) for conv in self.convs], 1)  # (B, C, H, W): few runtimes know axes beyond four
+        pooled = scales.mean((2, 3)).view(-1, len(self.convs), self.squeeze.in_features)
         gate = self.expand(F.relu(self.squeeze(pooled))).sigmoid().softmax(1).to(scales.dtype)  # (B, 4, C / 4)
-        return (scales * gate[..., None, None]).flatten(1, 2).to(x.dtype)
+        return (scales * gate.flatten(1)[:, :, None, None]).to(x.dtype)
 
 
 def _four_numbers(argument: str, text: str) -> list[int]:

@@ -10,7 +10,7 @@ number of half waves across a feature map of any size.
 
 import functools
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -43,7 +43,6 @@ class FCA(nn.Module):
     """
 
     parameter_formula = "2 * C * m; m = C // reduction"
-    wrong_in: ClassVar[dict[str, str]] = {"saved_model": "whose file is a few percent off"}
 
     def __init__(self, channels: int, reduction: int = 16, frequencies: int = 16):
         super().__init__()

@@ -5,12 +5,12 @@ their neighbours along the axis. The feature map times each gate is averaged.
 """
 
 import math
-from typing import ClassVar
 
 import torch
 from torch import nn
 
 from yolo_attn.layers._checks import check_positive
+from yolo_attn.layers._vector_norm import vector_norm
 
 
 class MCA(nn.Module):
@@ -27,7 +27,6 @@ class MCA(nn.Module):
     """
 
     parameter_formula = "10 + (2 + k) * by_channel; t = round(abs((log2(C) - 1) / 1.5)); k = max(1, t - 1 + t % 2)"
-    wrong_in: ClassVar[dict[str, str]] = {"mnn": "whose file computes something else"}
 
     def __init__(self, channels: int, by_channel: bool = True):
         super().__init__()
@@ -58,8 +57,7 @@ class _Gate(nn.Module):
 
     def forward(self, x: torch.Tensor, axes: tuple[int, int]) -> torch.Tensor:
         mean = x.mean(axes, keepdim=True)
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums of squares overflow in half precision
-        total = torch.linalg.vector_norm(x - mean, dim=axes, dtype=wide).square()
+        total = vector_norm(x - mean, axes).square()
         # Away from 0, where the root of all equal values would have no gradient.
         deviation = (total / x.shape[axes[0]] / x.shape[axes[1]] + 1e-12).sqrt()
         of_mean, of_deviation = 0.5 + self.weight.sigmoid()

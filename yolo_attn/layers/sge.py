@@ -4,12 +4,11 @@ In each group of channels the gate of a pixel is high where the pixel resembles 
 pixel does.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import nn
 
 from yolo_attn.layers._checks import check_positive, group_width
+from yolo_attn.layers._vector_norm import vector_norm
 
 
 class SGE(nn.Module):
@@ -26,7 +25,6 @@ class SGE(nn.Module):
     """
 
     parameter_formula = "2 * groups"
-    wrong_in: ClassVar[dict[str, str]] = {"mnn": "whose file gives no output"}
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()
@@ -54,12 +52,12 @@ class SGE(nn.Module):
         pixels, wide = folded.shape[2], torch.promote_types(folded.dtype, torch.float32)
         mean = folded.mean(2).to(wide)
         # Standardising cancels the length of the mean. Projected on its unit vector, half precision does not overflow.
-        length = torch.linalg.vector_norm(mean, dim=1).clamp(min=1e-12)[:, None, None]
+        length = vector_norm(mean, 1).clamp(min=1e-12)[:, None, None]
         similarity = torch.bmm((mean[:, None] / length).to(folded.dtype), folded)  # (B * groups, 1, H * W)
         centred = similarity - similarity.mean(2, keepdim=True)
         # A norm, as the root of a mean square has no gradient where all values are equal.
         size = torch.ones_like(length) * pixels
-        deviation = torch.linalg.vector_norm(centred, dim=2, keepdim=True, dtype=wide) / size.sqrt()
+        deviation = vector_norm(centred, 2, keepdim=True) / size.sqrt()
         scale = self.weight * (1 / (deviation + 1e-5 / length)).view(-1, self.groups, 1)
         # In place instead of torch.addcmul, which few runtimes know.
         score = (centred.view(-1, self.groups, pixels) * scale.to(folded.dtype)).add_(self.bias.to(folded.dtype))

@@ -4,12 +4,11 @@ A value stands out where it is far from the mean of its channel, in units of the
 separation from the other values measures that, and has a closed form; its inverse gives the gate.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import nn
 
 from yolo_attn.layers._checks import check_positive
+from yolo_attn.layers._vector_norm import vector_norm
 
 
 class SimAM(nn.Module):
@@ -26,7 +25,6 @@ class SimAM(nn.Module):
     """
 
     parameter_formula = "0"
-    wrong_in: ClassVar[dict[str, str]] = {"mnn": "whose file computes something else"}
 
     def __init__(self, channels: int, regularization: float = 1e-4):
         super().__init__()
@@ -41,8 +39,7 @@ class SimAM(nn.Module):
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> gate (B, C, H, W)."""
         centred = x - x.mean((2, 3), keepdim=True)
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums of squares overflow in half precision
-        total = torch.linalg.vector_norm(centred, dim=(2, 3), keepdim=True, dtype=wide).square()
+        total = vector_norm(centred, (2, 3), keepdim=True).square()
         variance = total / x.shape[2] / x.shape[3]
         scaled = centred * (4 * (variance + self.regularization)).rsqrt().to(x.dtype)
         return (scaled.square() + 0.5).sigmoid()

@@ -3,13 +3,12 @@
 The gate of a channel is computed from its own mean and standard deviation; the other channels do not contribute.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import nn
 
 from yolo_attn.layers._batch_norm import pooled_batch_norm
 from yolo_attn.layers._checks import check_positive
+from yolo_attn.layers._vector_norm import vector_norm
 
 
 class SRM(nn.Module):
@@ -25,7 +24,6 @@ class SRM(nn.Module):
     """
 
     parameter_formula = "4 * C"
-    wrong_in: ClassVar[dict[str, str]] = {"mnn": "whose file gives no output"}
 
     def __init__(self, channels: int):
         super().__init__()
@@ -41,8 +39,7 @@ class SRM(nn.Module):
         mean = x.mean((2, 3))  # (B, C)
         # var() is many times slower on a CPU. The deviations sum to 0: no gradient goes through this mean.
         centred = (x - mean.detach()[:, :, None, None]).flatten(2)
-        wide = torch.promote_types(x.dtype, torch.float32)  # sums over H * W overflow in half precision
-        variance = torch.linalg.vector_norm(centred, dim=2, dtype=wide).square() / x.shape[2] / x.shape[3]
+        variance = vector_norm(centred, 2).square() / x.shape[2] / x.shape[3]
         style = torch.stack([mean, (variance + 1e-5).sqrt().to(x.dtype)], 2)  # (B, C, 2)
         score = (style * self.weight).sum(2)
         score = pooled_batch_norm(self.norm, score)

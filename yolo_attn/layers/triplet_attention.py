@@ -37,10 +37,9 @@ class TripletAttention(nn.Module):
 
     def gate(self, x: torch.Tensor) -> torch.Tensor:
         """x (B, C, H, W) -> gate (B, C, H, W)."""
-        pooled = [torch.stack([x.amax(axis), x.mean(axis)], 1) for axis in (1, 2, 3)]
+        pooled = [torch.cat([x.amax(axis, keepdim=True), x.mean(axis, keepdim=True)], axis) for axis in (1, 2, 3)]
         pixels = self.over_channels(pooled[0])  # (B, 1, H, W)
-        columns = self.over_rows(pooled[1])  # (B, 1, C, W)
-        rows = self.over_columns(pooled[2].transpose(2, 3)).transpose(2, 3)  # convolved over H x C, (B, 1, C, H)
+        columns = self.over_rows(pooled[1].transpose(1, 2)).transpose(1, 2)  # convolved over C x W, (B, C, 1, W)
+        rows = self.over_columns(pooled[2].transpose(1, 3)).transpose(1, 3)  # convolved over H x C, (B, C, H, 1)
         pixels, columns, rows = ((score.sigmoid() / 3).to(x.dtype) for score in (pixels, columns, rows))
-        gate = (rows[:, 0, :, :, None] + columns[:, 0, :, None]).add_(pixels)
-        return gate
+        return (rows + columns).add_(pixels)
