@@ -25,19 +25,15 @@ def ema():
     return EMA(24, 4), torch.rand(2, 24, HEIGHT, WIDTH)
 
 
-@pytest.mark.parametrize(
-    ("layer", "part"), PARTS, ids=lambda value: value if isinstance(value, str) else type(value).__name__
-)
-@pytest.mark.parametrize(
-    "register", ["register_forward_hook", "register_forward_pre_hook", "register_full_backward_hook"]
-)
-def test_hooks_on_a_part_run_and_change_no_value(layer, part, register):
+@pytest.mark.parametrize(("layer", "part"), PARTS, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_hooks_on_a_part_run_without_gradients_and_change_no_value(layer, part, register):
     randomised(layer).double()
-    x, called = drawn((2, 8, 3, 4)).requires_grad_(), []
-    expected = layer(x)
-    handle = getattr(layer.get_submodule(part), register)(lambda *_: called.append(True))
-    found = layer(x)
-    found.sum().backward()
+    x, called = drawn((2, 8, 3, 4)), []
+    with torch.no_grad():
+        expected = layer(x)
+        handle = getattr(layer.get_submodule(part), register)(lambda *_: called.append(True))
+        found = layer(x)
     handle.remove()
     assert called
     torch.testing.assert_close(found, expected, **TOLERANCE[torch.float64])
@@ -69,7 +65,8 @@ def test_torchinfo_counts_the_papers_ema(ema):
 def test_fvcore_counts_the_papers_ema(ema):
     fvcore = pytest.importorskip("fvcore.nn")
     layer, x = ema
-    counted = fvcore.FlopCountAnalysis(layer, x).unsupported_ops_warnings(False).by_operator()
+    with torch.no_grad():
+        counted = fvcore.FlopCountAnalysis(layer, x).unsupported_ops_warnings(False).by_operator()
     assert counted["conv"] == CONVOLUTIONS
 
 
