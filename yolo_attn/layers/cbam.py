@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from yolo_attn.layers._checks import bottleneck_width, check_odd, check_positive
+from yolo_attn.layers._hooks import are_watched
 
 
 class CBAM(nn.Module):
@@ -52,6 +53,8 @@ class CBAM(nn.Module):
 
     def _scores(self, pooled: torch.Tensor) -> torch.Tensor:
         """pooled (B, C, 1, 1) -> (B, C, 1, 1). As convolutions of each alone, since ncnn has no axis to stack both on."""
+        if are_watched(self.squeeze, self.expand):
+            return self.expand(F.relu(self.squeeze(pooled.flatten(1))))[..., None, None]
         hidden = F.relu(F.conv2d(pooled, self.squeeze.weight[..., None, None], self.squeeze.bias))
         return F.conv2d(hidden, self.expand.weight[..., None, None], self.expand.bias)
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from yolo_attn.layers._checks import check_positive, group_width
+from yolo_attn.layers._hooks import are_watched
 
 
 class SA(nn.Module):
@@ -66,6 +67,12 @@ class SA(nn.Module):
         k, groups, half = self.norm.num_channels, self.groups, self.channels // 2
         pooled = by_channel.mean(3, keepdim=True)
         channel_gate = (self.channel_weight[..., 0] * pooled + self.channel_bias[..., 0]).sigmoid()
+        if are_watched(self.norm):
+            normalised = self.norm(by_pixel.reshape(-1, k, height, width))
+            pixel_gate = (
+                (self.pixel_weight * normalised + self.pixel_bias).sigmoid().view(-1, groups, k, height * width)
+            )
+            return channel_gate.to(dtype), pixel_gate.to(dtype)
         # The weight and bias of the norm join those of the gate.
         weight = self.pixel_weight[:, 0, 0]
         scale, shift = weight * self.norm.weight, weight * self.norm.bias + self.pixel_bias[:, 0, 0]
