@@ -20,7 +20,7 @@ def experiments(monkeypatch):
     """The experiments that the command asks for; nothing is run."""
     requested: list[Experiment] = []
 
-    def run(experiment: Experiment, log) -> Outcome:
+    def run(experiment: Experiment, log, place) -> Outcome:
         requested.append(experiment)
         failed = [FailedRun(model="a", seed=0, error="no", log="")] if experiment.epochs == 7 else []
         return Outcome(models=("a",), runs=(), failed=tuple(failed), table="| the table |")
@@ -68,7 +68,9 @@ def test_the_other_words_are_training_arguments_with_their_types(experiments):
 
 def test_the_command_that_the_table_shows_asks_for_the_same(experiments, tmp_path):
     words = ["bench", "--models", "a.yaml,my b.yaml", "--data", "d.yaml", "--seeds", "0,2", "--epochs", "3"]
-    CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control"])
+    CliRunner().invoke(
+        cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control", "--cpus-per-run", "3"]
+    )
     CliRunner().invoke(cli.app, shlex.split(experiments[0].command)[1:])
     assert len(experiments) == 2 and experiments[0] == experiments[1]
 

@@ -2,7 +2,10 @@
 
 plan.py         what to compare, checked before anything is written
 settings.py     settings.json; a folder holds runs of one kind
-runner.py       every run that is not finished, one after another
+data_set.py     its pictures are there, and its labels are read once
+runner.py       every run that is not finished
+results.py      those that are: the journal and the tables
+places.py       where runs are done: this machine
 launch.py       starts the process of a run
 worker.py       that process, which ends with its parent
 training.py     what it does: train, then measure
