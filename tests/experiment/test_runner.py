@@ -10,72 +10,13 @@ from pathlib import Path
 import pytest
 from ultralytics import YOLO
 
-from tests.experiment.runs import finished_run
-from yolo_attn.experiment import journal, launch, plots, runner
+from tests.experiment.runs import TRAINING
+from yolo_attn.experiment import journal, plots, preparation, runner
 from yolo_attn.experiment.places import this_machine
-from yolo_attn.experiment.plan import Experiment
 from yolo_attn.plugin.files import find
 from yolo_attn.storage import folder_lock
 
-WITH_EMA = Path(__file__).parents[2] / "cfg" / "yolov5-ema.yaml"
-TRAINING = {"imgsz": 64, "batch": 4, "workers": 0, "plots": False, "device": "cpu", "mosaic": 0, "amp": False}
 WRITE_PLOTS = plots.write
-# Stands for the training of a run: what becomes of it follows from the model's name; each call is noted.
-WORKER = f"""
-import json, os, pathlib, signal, sys, time
-folder = pathlib.Path(sys.argv[1])
-task = json.loads((folder / "task.json").read_text())
-with (folder / "calls").open("a") as calls:
-    calls.write("call\\n")
-print("started")
-if "fails" in task["name"]:
-    raise RuntimeError("no such luck")
-if "killed" in task["name"]:
-    os.kill(os.getpid(), signal.SIGKILL)
-if "once" in task["name"] and len((folder / "calls").read_text().split()) == 1:
-    sys.exit("the first time fails")
-if "sleeps" in task["name"]:
-    from yolo_attn.experiment import worker
-    worker.start(folder, lambda folder: time.sleep(600))
-if "meets" in task["name"]:
-    end = time.monotonic() + 60
-    while len(list(folder.parent.glob(f"meets-?-seed{{task['seed']}}/calls"))) < 2:
-        if time.monotonic() > end:
-            sys.exit("no other run has begun")
-        time.sleep(0.05)
-if "saves" in task["name"]:
-    (folder / "state.pt").write_bytes(b"")
-    sys.exit("behind its first epoch")
-record = json.loads({finished_run("a", 0).to_json()!r})
-record |= {{"model": task["name"], "seed": task["seed"], "scores": {{"AP": task["seed"] + 1.0, "AP50": None}}}}
-(folder / "record.json").write_text(json.dumps(record))
-"""
-
-
-@pytest.fixture
-def make_experiment(tmp_path, data, monkeypatch):
-    """Makes experiments whose runs train nothing, and which draw no plots."""
-    program = tmp_path / "worker.py"
-    program.write_text(WORKER)
-    monkeypatch.setattr(launch, "WORKER", (sys.executable, str(program)))
-    monkeypatch.setattr(plots, "write", lambda *results: None)  # it takes most of the time
-    stock = WITH_EMA.read_text()
-
-    def make(*names: str, **changes) -> Experiment:
-        files = [tmp_path / f"{name}.yaml" for name in names]
-        for file in files:
-            file.write_text(stock)
-        experiment = Experiment(
-            models=[*map(str, files)],
-            data=str(data),
-            seeds=[0, 1],
-            epochs=2,
-            out=tmp_path / "out",
-            training=TRAINING,
-        )
-        return replace(experiment, **changes)
-
-    return make
 
 
 def calls(out: Path) -> dict[str, int]:
@@ -283,7 +224,7 @@ def test_two_models_of_one_name_are_refused(make_experiment):
 
 @pytest.mark.parametrize("folder", ["out", "out/runs/a-seed0"], ids=["a benchmark", "a run of a killed one"])
 def test_a_folder_at_work_is_refused(make_experiment, tmp_path, monkeypatch, folder):
-    monkeypatch.setattr(runner, "PATIENCE", 0.2)
+    monkeypatch.setattr(preparation, "PATIENCE", 0.2)
     (tmp_path / "out" / "runs" / "a-seed0").mkdir(parents=True)
     with (
         folder_lock(tmp_path / folder, "busy", 0),

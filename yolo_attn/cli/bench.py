@@ -39,6 +39,25 @@ def bench(
             "so it belongs to the settings of a folder. Default: all cores but one, at most eight.",
         ),
     ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Train one epoch of each model and print what the runs take and what differences they can detect.",
+        ),
+    ] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option(help="As --plan; also write it to this file, whose digest and time are noted in the folder."),
+    ] = None,
+    spread: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="With --plan: standard deviation between seeds of the difference of two models. "
+            "Default: of the runs that are finished.",
+        ),
+    ] = None,
     training: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Arguments of Ultralytics' training, such as imgsz=640."),
@@ -52,8 +71,12 @@ def bench(
     --out runs/bench imgsz=416
     """
     arguments, names, numbers = key_values(training or ()), listed(models), seed_numbers(listed(seeds))
+    if spread is not None and not (plan or plan_file):
+        raise ValueError("bench: --spread is of use with --plan or --plan-file only")
+    if spread is not None and not spread > 0:
+        raise ValueError(f"bench: --spread is {spread:g}; give percentage points above 0")
 
-    from yolo_attn.experiment import runner
+    from yolo_attn.experiment import runner, written_plan
     from yolo_attn.experiment.places import this_machine
     from yolo_attn.experiment.plan import Experiment
 
@@ -67,6 +90,9 @@ def bench(
         with_control=control,
         cpus_per_run=cpus_per_run,
     )
+    if plan or plan_file:
+        typer.echo(written_plan.plan_experiment(experiment, plan_file, spread, typer.echo, this_machine(jobs)))
+        return
     outcome = runner.run(experiment, typer.echo, this_machine(jobs))
     typer.echo(outcome.table)
     raise typer.Exit(int(bool(outcome.failed)))

@@ -11,20 +11,16 @@ The folder of an experiment:
 
 import queue
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
+from contextlib import AbstractContextManager
 
-from yolo_attn.experiment import launch, plots, settings
-from yolo_attn.experiment.data_set import check_data_set, write_label_caches
-from yolo_attn.experiment.places import Place, this_machine, waiting_threads
-from yolo_attn.experiment.plan import Experiment, Plan, check
-from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome, Task
+from yolo_attn.experiment import launch, plots
+from yolo_attn.experiment.places import Place, waiting_threads
+from yolo_attn.experiment.plan import Experiment, Plan
+from yolo_attn.experiment.preparation import prepared, task
+from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome
 from yolo_attn.experiment.results import Results
-from yolo_attn.storage import atomic_write, folder_lock
-
-PATIENCE = 120.0  # seconds for the runs of a killed benchmark to end, which a file server may hold for a lost computer
 
 
 def run(
@@ -41,20 +37,9 @@ def run(
         log: Called with each line of progress, also from other threads.
         place: Where the runs are done; one after another on this machine if not given.
 
-    Raises:
-        FileNotFoundError: A model or the data set is not there.
-        FileExistsError: `out` holds runs of other settings, or another process works there.
-        ValueError: A file is of the wrong kind, or an argument is not one of Ultralytics' training, or is given twice.
+    Raises what `prepared` raises.
     """
-    plan = check(experiment)
-    with _lock(experiment.out), place or this_machine(jobs=1) as opened:
-        settings.require_same(experiment, plan)
-        (experiment.out / "models").mkdir(exist_ok=True)
-        for name, text in plan.texts.items():
-            atomic_write(_model_file(experiment, name), text)
-        data = check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
-        if opened.at_once > 1:
-            write_label_caches(data, experiment.training)
+    with prepared(experiment, place) as (plan, opened):
         outcome = _do_runs(experiment, plan, opened, log)
         plots.write(experiment.out, outcome.models, outcome.runs)
     return outcome
@@ -65,7 +50,7 @@ def _do_runs(experiment: Experiment, plan: Plan, place: Place, log: Callable[[st
         folder = (experiment.out / "runs" / f"{name}-seed{seed}").resolve()
         log(f"{title}: {folder / launch.LOG}")
         start = time.monotonic()
-        run = place.work(folder, _task(experiment, plan, name, seed))
+        run = place.work(folder, task(experiment, plan, name, seed))
         return title, run, time.monotonic() - start
 
     results = Results(experiment, plan, log)
@@ -91,34 +76,3 @@ def _result(run: FinishedRun | FailedRun, seconds: float) -> str:
         return f"FAILED, {run.error}"
     scores = ", ".join(f"{key} {value:.2f}" for key, value in run.scores.items() if value is not None)
     return f"{scores} in {seconds:.0f} s"
-
-
-def _task(experiment: Experiment, plan: Plan, name: str, seed: int) -> Task:
-    model, training = str(_model_file(experiment, name).resolve()), dict(experiment.training)
-    if plan.checkpoint:
-        training["pretrained"] = str(plan.checkpoint)
-    return Task(
-        name=name,
-        model=model,
-        data=str(plan.data),
-        seed=seed,
-        epochs=experiment.epochs,
-        training=training,
-        threads=experiment.cpus_per_run,
-    )
-
-
-def _model_file(experiment: Experiment, name: str) -> Path:
-    return experiment.out / "models" / f"{name}.yaml"
-
-
-@contextmanager
-def _lock(out: Path) -> Iterator[None]:
-    """Hold a folder against a second benchmark, and wait until the runs of a killed one, which hold theirs, have ended."""
-    busy = f"{out}: another `yolo-attn bench` works there; wait for it, or name another folder"
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    with folder_lock(out, busy, PATIENCE):
-        for folder in sorted(path.parent for path in (out / "runs").glob("*/.lock")):
-            with folder_lock(folder, busy, PATIENCE):
-                pass
-        yield
