@@ -21,6 +21,7 @@ ALLOWED = {
     "storage": {"filelock"},
     "parallel": set(),
     "tiling": {"numpy"},
+    "html_page": {"numpy", "cv2", "jinja2"},
     "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
@@ -84,6 +85,7 @@ ALLOWED = {
         "ultralytics",
         "yolo_attn",  # its version
         "yolo_attn.storage",
+        "yolo_attn.html_page",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
@@ -98,6 +100,7 @@ ALLOWED = {
         "matplotlib",
         "ultralytics",
         "yolo_attn.storage",
+        "yolo_attn.html_page",
         "yolo_attn.layers",
         "yolo_attn.plugin",
     },
