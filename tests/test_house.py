@@ -76,6 +76,8 @@ ALLOWED = {
         "yolo_attn.detection",
     },
     "experiment": {
+        "cv2",
+        "markupsafe",
         "torch",
         "numpy",
         "yaml",

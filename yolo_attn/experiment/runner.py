@@ -20,7 +20,6 @@ from yolo_attn.experiment.plan import Experiment, Plan, check
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome, Task
 from yolo_attn.storage import atomic_write, folder_lock
 
-JOURNAL = "runs.jsonl"
 PATIENCE = 30.0  # seconds for the worker of a killed benchmark to end; on a busy machine it needs a few
 
 
@@ -53,7 +52,7 @@ def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
 
 
 def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> Outcome:
-    entries = journal.read(experiment.out / JOURNAL)
+    entries = journal.read(experiment.out / journal.NAME)
     for sentence in entries.damaged:
         log(sentence)
     finished = {(run.model, run.seed): run for run in entries.runs if isinstance(run, FinishedRun)}
@@ -75,7 +74,7 @@ def _do_runs(experiment: Experiment, plan: Plan, log: Callable[[str], None]) -> 
         log(f"{title}: {folder / launch.LOG}")
         start = time.monotonic()
         run = launch.work(folder, _task(experiment, plan, name, seed))
-        journal.append(experiment.out / JOURNAL, run)
+        journal.append(experiment.out / journal.NAME, run)
         if isinstance(run, FinishedRun):
             finished[name, seed] = run
             scores = ", ".join(f"{key} {value:.2f}" for key, value in run.scores.items() if value is not None)
