@@ -2,7 +2,9 @@
 
 folders.py     the runs of one folder, or of several that belong together
 sources.py     links from the page to the records
-detections.py  what the stored detections show: precision over recall, object sizes, right and wrong boxes
+detections.py  what the stored detections show: precision over recall, right and wrong boxes
+evidence.py    intervals, p values and kinds of errors of the runs
+plan.py        the plan that was written before the training
 answer.py      the result in one sentence
 tables.py      the tables of the page
 figures.py     the plots of the page as SVG

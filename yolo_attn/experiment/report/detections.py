@@ -1,25 +1,25 @@
-"""What the stored detections of the runs show, beyond the scores of the records."""
+"""What the stored detections of the runs show, beyond scores: precision over recall, and right and wrong boxes by picture."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from yolo_attn.experiment.report.folders import Recorded, Run, Study
-from yolo_attn.experiment.scores import official_images
-from yolo_attn.visdrone.annotations import NAMES
-from yolo_attn.visdrone.evaluation.errors import Picture
-from yolo_attn.visdrone.evaluation.evaluate import CONFIDENCE, evaluate
-from yolo_attn.visdrone.sizes import IMAGE_SUFFIXES, read_sizes
+from yolo_attn.experiment.measure_detections import FOLDERS
+from yolo_attn.experiment.report.folders import Recorded, Run
+from yolo_attn.experiment.validation_set import ValidationSet, read_validation_set
+from yolo_attn.statistics.outcomes import outcomes, pooled
+from yolo_attn.statistics.picture_errors import CONFIDENCE
+from yolo_attn.visdrone.evaluation.curves import precision_over_recall
+from yolo_attn.visdrone.evaluation.errors import Picture, by_picture, right_and_wrong
 
 
 @dataclass(frozen=True, eq=False)
 class Details:
-    """What the detections of one run show; boxes count as right at IoU 0.5 and scores from CONFIDENCE on."""
+    """What the detections of one run show; a box is right at IoU 0.5, and scores count from CONFIDENCE on."""
 
     precision: Mapping[str, np.ndarray]  # {class: (101,) precision at IoU 0.5 over recall, 0 to 1}
-    by_size: Mapping[str, float]  # {range of object sizes: official AP in percent}, as far as there are objects
     pictures: Mapping[str, Picture]  # {name without suffix: right and wrong boxes}
 
 
@@ -30,7 +30,7 @@ class Stored:
     Attributes:
         runs: The runs whose detections could be read.
         images: {name without suffix: file} of the validation pictures.
-        missing: Sentences about what is not there and what the page therefore lacks.
+        missing: Sentences about what is not there.
     """
 
     runs: Mapping[Run, Details]
@@ -38,40 +38,37 @@ class Stored:
     missing: tuple[str, ...] = ()
 
 
-def read(study: Study) -> Stored:
-    """Evaluate the stored detections of each run; what cannot be read is named in `missing`, and the rest is kept."""
-    lacks = "precision over recall, object sizes and pictures are not shown"
+def read(data: Path, recorded: Sequence[Recorded], checkpoint: str) -> Stored:
+    """Evaluate the stored detections of each run. What cannot be read is named in `missing`, and the rest is kept.
+
+    Args:
+        data: The data YAML.
+        recorded: Finished runs.
+        checkpoint: A key of FOLDERS, the epoch whose detections are read.
+    """
     try:
-        images = _official_images(Path(str(study.settings["data"])))
-    except (OSError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:300]
-        return Stored({}, {}, (f"The data set cannot be opened ({reason}), so {lacks}.",))
-    if images is None:
-        return Stored({}, {}, (f"The data set has no official VisDrone annotations, so {lacks}.",))
-    sizes = read_sizes(images)
-    files = {path.stem: path for path in sorted(images.iterdir()) if path.suffix.lower() in IMAGE_SUFFIXES}
+        validation = read_validation_set(data)
+    except (OSError, ValueError, RuntimeError, SyntaxError) as error:  # the last two are Ultralytics', of a data YAML
+        reason = " ".join(str(error).split())
+        return Stored({}, {}, (f"The validation pictures are not there: {reason}",))
     runs, missing = {}, []
-    for entry in study.recorded:
+    for entry in recorded:
         try:
-            runs[entry.run.model, entry.run.seed] = _details(entry, images, sizes)
+            runs[entry.run.model, entry.run.seed] = _details(validation, entry.folder / FOLDERS[checkpoint])
         except (OSError, ValueError) as error:
-            missing.append(f"{entry.run.model}, seed {entry.run.seed}: its detections cannot be evaluated ({error}).")
-    return Stored(runs, files, tuple(missing))
+            missing.append(f"{entry.run.model}, seed {entry.run.seed}: {error}.")
+    return Stored(runs, validation.images, tuple(missing))
 
 
-def _official_images(data: Path) -> Path | None:
-    from ultralytics.data.utils import check_det_dataset
-
-    return official_images(check_det_dataset(str(data), autodownload=False))
-
-
-def _details(entry: Recorded, images: Path, sizes: Mapping[str, tuple[int, int]]) -> Details:
-    result = evaluate(
-        images.parent / "annotations", entry.folder / "detections", sizes, details=True, confidence=CONFIDENCE
-    )
-    assert result.curves is not None and result.by_size is not None and result.errors is not None  # asked for
-    return Details(
-        precision={name: curve for name, curve in zip(NAMES, result.curves, strict=True) if not np.isnan(curve).any()},
-        by_size={score.name: score.AP for score in result.by_size if score.ground_truth},
-        pictures={picture.stem: picture for picture in result.errors.pictures},
-    )
+def _details(validation: ValidationSet, folder: Path) -> Details:
+    frames = validation.frames(folder)
+    rows = pooled(frames, validation.official)
+    found = outcomes(rows, len(frames), len(validation.classes), validation.official)
+    precision = {}
+    for index, name in enumerate(validation.classes):
+        if total := int(found.boxes[index].sum()):
+            own = found.category == index
+            precision[name] = precision_over_recall(found.hit[own][:, 0], found.wrong[own][:, 0], total)
+    categories = np.arange(1, len(validation.classes) + 1)
+    pictures = by_picture(rows, frames, *right_and_wrong(rows, categories, CONFIDENCE))
+    return Details(precision, {picture.stem: picture for picture in pictures})

@@ -7,16 +7,17 @@ from typing import Any
 
 import yolo_attn
 from yolo_attn.experiment import effects
+from yolo_attn.experiment.comparison import BEST, LAST, Statistics
 from yolo_attn.experiment.plots import COLOURS
-from yolo_attn.experiment.report import answer, detections, figures, folders, latex, pictures, tables
-from yolo_attn.experiment.report.detections import Stored
+from yolo_attn.experiment.report import answer, detections, evidence, figures, folders, latex, pictures, plan, tables
+from yolo_attn.experiment.report.evidence import statistics_of
 from yolo_attn.experiment.report.folders import Study
 from yolo_attn.experiment.report.sources import address, sources
 from yolo_attn.experiment.summary import SCORES, summarise
 from yolo_attn.experiment.tables import COST, OFFICIAL, ULTRALYTICS
 from yolo_attn.html_page import render
+from yolo_attn.statistics.picture_errors import CONFIDENCE
 from yolo_attn.storage import atomic_write
-from yolo_attn.visdrone.evaluation.evaluate import CONFIDENCE
 
 PAGE, TABLE = "report.html", "table.tex"
 SECTIONS = (
@@ -59,95 +60,63 @@ def write(sources: Sequence[Path], out: Path | None = None, with_latex: bool = F
 
 def html(study: Study, page: Path) -> str:
     """The text of the page; `page` is where it will stand, from which its links go."""
-    models, stored = list(study.models), detections.read(study)
+    models, runs = list(study.models), study.runs
+    summaries = summarise(models, runs)
+    statistics = statistics_of(study)
+    stored = detections.read(Path(str(study.settings.get("data", ""))), study.recorded, statistics.checkpoint)
+    gallery = pictures.gallery(models, stored)
+    official = statistics.protocol == "VisDrone" or "AP" in summaries[0].scores
     values: dict[str, Any] = {
         "title": _title(models, study),
+        "answer": answer.answer(models, summaries[0], statistics),
+        "sections": SECTIONS,
         "models": models,
         "model_files": {name: address(file, page) if file.is_file() else "" for name, file in study.models.items()},
         "study": study,
+        "plan": plan.sentence(study.folders),
         "commands": [_command(study, folder) for folder in study.folders],
-        "resumed": [
-            f"{run.model}, seed {run.seed}, after epoch {', '.join(map(str, run.resumed_after))}"
-            for run in study.runs
-            if run.resumed_after
-        ],
+        "results": tables.results(summaries),
+        "protocol": (OFFICIAL if official else ULTRALYTICS).removeprefix("- "),
+        "cost": COST.removeprefix("- "),
+        "curves": figures.learning_curves(models, runs) if runs else [],
+        "precision": figures.precision_over_recall(models, {run: found.precision for run, found in stored.runs.items()}),
+        "latency": figures.latency(models, runs) if runs else None,
+        "environments": tables.environments(study.recorded),
+        "gallery": gallery,
+        "confidence": CONFIDENCE,
+        "missing": tuple(dict.fromkeys([*statistics.not_defined, *stored.missing, *gallery.missing])),
         "sources": sources(study.recorded, page),
         "palette": {"light": COLOURS, "dark": figures.DARK},
         "version": yolo_attn.__version__,
-        "plan": "No plan was named.",
-        "method": "Student's t over seeds.",
-        "parts_method": "Student's t over seeds, not corrected for the number of rows.",
-        "error_kinds": tables.Table((), ()),
-        "sections": SECTIONS,
-        "confidence": CONFIDENCE,
-        **_scores(models, study),
-        **_stored(models, stored),
+        **_differences(models, study, statistics),
     }
     return render(Path(__file__).with_name("page.html"), **values)
 
 
-def _scores(models: Sequence[str], study: Study) -> dict[str, Any]:
-    """What the records say."""
-    runs = study.runs
-    lead = effects.leading_score(runs)
-    summaries = summarise(models, runs)
-    overall = effects.overall(models, runs)
-    on_lead = [effect for effect in overall if lead and effect.part == SCORES[lead]]
-    by_class = effects.by_class(models, runs, lead) if lead else []
-    name = SCORES[lead] if lead else None
+def _differences(models: Sequence[str], study: Study, statistics: Statistics) -> dict[str, Any]:
+    """The tables and plots of what differs from the baseline."""
+    epochs = [name for name in (LAST, BEST) if any(entry.checkpoint == name for entry in statistics.comparisons)]
+    score = SCORES.get(statistics.metric, statistics.metric)
     to_control = [
         effect
         for model in models
-        if (plain := f"{model}-control") in models
-        for effect in effects.overall([plain, model], runs)
-        if effect.part == name
+        if (control := f"{model}-control") in models
+        for effect in effects.overall([control, model], study.runs)
     ]
+    by_class, by_size = evidence.parts(statistics, "class"), evidence.parts(statistics, "size")
+    label = f"{score} less that of {models[0]}, points"
     return {
-        "score": name,
-        "answer": answer.answer(models, name, summaries[0].scores[lead] if lead else None, on_lead),
-        "results": tables.results(summaries),
-        "protocol": (OFFICIAL if "AP" in summaries[0].scores else ULTRALYTICS).removeprefix("- "),
-        "cost": COST.removeprefix("- "),
-        "differences": tables.effects(models, overall, "score"),
+        "score": score,
+        "checkpoint": statistics.checkpoint,
+        "pictures": statistics.pictures,
+        "differences": {name: tables.effects(models, evidence.overall(statistics, name), "score", "Holm's p") for name in epochs},
+        "methods": tables.methods(models, statistics),
         "to_control": tables.effects(models, to_control, "score"),
-        "by_class": tables.effects(models, by_class, "class"),
-        "by_class_figure": figures.effects(models, by_class, f"{name} less that of {models[0]}, points")
-        if by_class
-        else "",
-        "curves": figures.learning_curves(models, runs) if runs else [],
-        "latency": figures.latency(models, runs) if runs else None,
-        "environments": tables.environments(study.recorded),
-    }
-
-
-def _stored(models: Sequence[str], stored: Stored) -> dict[str, Any]:
-    """What the stored detections say."""
-    ranges = dict.fromkeys(name for details in stored.runs.values() for name in details.by_size)
-    by_size = effects.effects(
-        models,
-        {
-            name: {
-                model: {
-                    seed: run.by_size[name]
-                    for (of, seed), run in stored.runs.items()
-                    if of == model and name in run.by_size
-                }
-                for model in models
-            }
-            for name in ranges
-        },
-    )
-    gallery = pictures.gallery(models, stored)
-    return {
-        "missing": (*stored.missing, *gallery.missing),
-        "precision": figures.precision_over_recall(
-            models, {run: details.precision for run, details in stored.runs.items()}
-        ),
-        "by_size": tables.effects(models, by_size, "object size, pixels"),
-        "by_size_figure": figures.effects(models, by_size, f"official AP less that of {models[0]}, points")
-        if by_size
-        else "",
-        "gallery": gallery,
+        "by_class": tables.effects(models, by_class, "class", "q"),
+        "by_class_figure": figures.effects(models, by_class, label) if by_class else "",
+        "by_size": tables.effects(models, by_size, "object size, pixels", "q"),
+        "by_size_figure": figures.effects(models, by_size, label) if by_size else "",
+        "error_kinds": tables.error_kinds(models, statistics.errors),
     }
 
 

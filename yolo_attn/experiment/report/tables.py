@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from yolo_attn.experiment.comparison import ModelErrors, Statistics
 from yolo_attn.experiment.effects import Effect
 from yolo_attn.experiment.report.folders import Recorded
 from yolo_attn.experiment.summary import SCORES, Mean, Summary
@@ -51,6 +52,29 @@ def effects(models: Sequence[str], found: Sequence[Effect], part: str, correctio
         ends = [number(end, "{:+.2f}") for end in (value.value, value.low, value.high)]
         rows.append((Cell(effect.model), Cell(effect.part), *ends, *p, number(value.n, "{}")))
     return Table(tuple(heading), tuple(rows), tuple(models.index(effect.model) for effect in found))
+
+
+def methods(models: Sequence[str], statistics: Statistics) -> Table:
+    """The leading difference of each model, by every method that gives an interval."""
+    rows, colours = [], []
+    for entry in statistics.comparisons:
+        if (entry.metric, entry.checkpoint) == (statistics.metric, statistics.checkpoint):
+            for interval in entry.intervals:
+                ends = [number(end, "{:+.2f}") for end in (interval.low, interval.high)]
+                rows.append((Cell(entry.model), Cell(interval.method), *ends, number(interval.p, "{:.3f}")))
+                colours.append(models.index(entry.model))
+    return Table(("model", "interval over", "from", "to", "p"), tuple(rows), tuple(colours))
+
+
+def error_kinds(models: Sequence[str], errors: Sequence[ModelErrors]) -> Table:
+    """A row for each model and kind of error: its number, and the AP50 that it costs."""
+    found = [(of_model, kind) for of_model in errors for kind in of_model.kinds]
+    rows = [
+        (Cell(of_model.model), Cell(kind.kind), number(kind.count, "{:,.1f}"), number(kind.dAP, "{:.2f}"))
+        for of_model, kind in found
+    ]
+    heading = ("model", "kind", "number", "cost, points of AP50")
+    return Table(heading, tuple(rows), tuple(models.index(of_model.model) for of_model, _ in found))
 
 
 def environments(recorded: Iterable[Recorded]) -> Table:
