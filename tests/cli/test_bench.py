@@ -8,20 +8,29 @@ import pytest
 from typer.testing import CliRunner
 
 from yolo_attn import cli
-from yolo_attn.experiment import runner
+from yolo_attn.experiment import runner, written_plan
 from yolo_attn.experiment.plan import Experiment
 from yolo_attn.experiment.records import FailedRun, Outcome
 
 WORDS = ["bench", "--models", "a.yaml", "--data", "d.yaml", "--epochs", "3", "--out", "out"]
 
 
+class Requested(list):
+    """Experiments, and the places where their runs are to be done."""
+
+    def __init__(self):
+        super().__init__()
+        self.places = []
+
+
 @pytest.fixture
 def experiments(monkeypatch):
     """The experiments that the command asks for; nothing is run."""
-    requested: list[Experiment] = []
+    requested = Requested()
 
-    def run(experiment: Experiment, log) -> Outcome:
+    def run(experiment: Experiment, log, place) -> Outcome:
         requested.append(experiment)
+        requested.places.append(place)
         failed = [FailedRun(model="a", seed=0, error="no", log="")] if experiment.epochs == 7 else []
         return Outcome(models=("a",), runs=(), failed=tuple(failed), table="| the table |")
 
@@ -68,7 +77,9 @@ def test_the_other_words_are_training_arguments_with_their_types(experiments):
 
 def test_the_command_that_the_table_shows_asks_for_the_same(experiments, tmp_path):
     words = ["bench", "--models", "a.yaml,my b.yaml", "--data", "d.yaml", "--seeds", "0,2", "--epochs", "3"]
-    CliRunner().invoke(cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control"])
+    CliRunner().invoke(
+        cli.app, [*words, "--out", str(tmp_path), "imgsz=64", "plots=False", "--control", "--cpus-per-run", "3"]
+    )
     CliRunner().invoke(cli.app, shlex.split(experiments[0].command)[1:])
     assert len(experiments) == 2 and experiments[0] == experiments[1]
 
@@ -87,6 +98,8 @@ def test_the_command_that_the_table_shows_asks_for_the_same(experiments, tmp_pat
         (["--seeds", "0,x"], "--seeds takes whole numbers separated by commas, such as 0,1,2, and not 'x'"),
         (["--seeds", "0 1"], "and not '0 1'"),
         (["--seeds=-1"], "and not '-1'"),
+        (["--spread", "0.3"], "--spread is of use with --plan or --plan-file only"),
+        (["--plan", "--spread", "0"], "--spread is 0; give percentage points above 0"),
     ],
 )
 def test_a_word_that_says_nothing_is_named_in_one_line(experiments, monkeypatch, capsys, words, message):
@@ -107,3 +120,26 @@ def test_the_table_is_printed_and_the_exit_code_says_whether_a_run_failed(experi
 def test_no_epoch_is_no_training(experiments):
     assert CliRunner().invoke(cli.app, [*WORDS, "--epochs", "0"]).exit_code == 2
     assert experiments == []
+
+
+@pytest.mark.parametrize(
+    ("words", "file", "spread"),
+    [(["--plan"], None, None), (["--plan-file", "plan.md", "--spread", "0.3"], Path("plan.md"), 0.3)],
+)
+def test_a_plan_is_printed_and_nothing_is_run(experiments, monkeypatch, words, file, spread):
+    asked = []
+
+    def plan(experiment, *given):
+        asked.append(given[:2])
+        return "the plan"
+
+    monkeypatch.setattr(written_plan, "plan_experiment", plan)
+    done = CliRunner().invoke(cli.app, [*WORDS, *words])
+    assert (done.exit_code, done.stdout.strip(), asked, experiments) == (0, "the plan", [(file, spread)], [])
+
+
+def test_jobs_are_runs_at_once(experiments, monkeypatch):
+    assert CliRunner().invoke(cli.app, [*WORDS, "--jobs", "3"]).exit_code == 0
+    with experiments.places[0] as place:
+        assert place.at_once == 3
+    assert CliRunner().invoke(cli.app, [*WORDS, "--jobs", "0"]).exit_code == 2

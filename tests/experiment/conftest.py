@@ -1,11 +1,16 @@
-"""A data set that trains in seconds."""
+"""A data set that trains in seconds, and experiments that train nothing."""
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.experiment.runs import TRAINING, WITH_EMA, WORKER
+from yolo_attn.experiment import launch, plots
+from yolo_attn.experiment.plan import Experiment
 from yolo_attn.visdrone.annotations import NAMES
 
 
@@ -28,3 +33,29 @@ def data(tmp_path_factory) -> Path:
     file = root / "squares.yaml"
     file.write_text(f"path: {root}\ntrain: set/images\nval: set/images\nnames: {dict(enumerate(NAMES))}\n")
     return file
+
+
+@pytest.fixture
+def make_experiment(tmp_path, data, monkeypatch):
+    """Makes experiments whose runs train nothing, and which draw no plots."""
+    program = tmp_path / "worker.py"
+    program.write_text(WORKER)
+    monkeypatch.setattr(launch, "WORKER", (sys.executable, str(program)))
+    monkeypatch.setattr(plots, "write", lambda *results: None)  # it takes most of the time
+    stock = WITH_EMA.read_text()
+
+    def make(*names: str, **changes) -> Experiment:
+        files = [tmp_path / f"{name}.yaml" for name in names]
+        for file in files:
+            file.write_text(stock)
+        experiment = Experiment(
+            models=[*map(str, files)],
+            data=str(data),
+            seeds=[0, 1],
+            epochs=2,
+            out=tmp_path / "out",
+            training=TRAINING,
+        )
+        return replace(experiment, **changes)
+
+    return make

@@ -1,67 +1,22 @@
 """Runs of a benchmark: each is done once, failures are reported, and a kill or a damaged file costs one run at most."""
 
+import errno
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from ultralytics import YOLO
 
-from tests.experiment.runs import finished_run
-from yolo_attn.experiment import journal, launch, runner
-from yolo_attn.experiment.plan import Experiment
+from tests.experiment.runs import TRAINING
+from yolo_attn.experiment import journal, plots, preparation, runner
+from yolo_attn.experiment.places import this_machine
 from yolo_attn.plugin.files import find
 from yolo_attn.storage import folder_lock
 
-WITH_EMA = Path(__file__).parents[2] / "cfg" / "yolov5-ema.yaml"
-TRAINING = {"imgsz": 64, "batch": 4, "workers": 0, "plots": False, "device": "cpu", "mosaic": 0, "amp": False}
-# Stands for the training of a run: what becomes of it follows from the model's name; each call is noted.
-WORKER = f"""
-import json, os, pathlib, signal, sys
-folder = pathlib.Path(sys.argv[1])
-task = json.loads((folder / "task.json").read_text())
-with (folder / "calls").open("a") as calls:
-    calls.write("call\\n")
-print("started")
-if "fails" in task["name"]:
-    raise RuntimeError("no such luck")
-if "killed" in task["name"]:
-    os.kill(os.getpid(), signal.SIGKILL)
-if "once" in task["name"] and len((folder / "calls").read_text().split()) == 1:
-    sys.exit("the first time fails")
-if "saves" in task["name"]:
-    (folder / "state.pt").write_bytes(b"")
-    sys.exit("behind its first epoch")
-record = json.loads({finished_run("a", 0).to_json()!r})
-record |= {{"model": task["name"], "seed": task["seed"], "scores": {{"AP": task["seed"] + 1.0, "AP50": None}}}}
-(folder / "record.json").write_text(json.dumps(record))
-"""
-
-
-@pytest.fixture
-def make_experiment(tmp_path, data, monkeypatch):
-    """Makes experiments whose runs train nothing."""
-    program = tmp_path / "worker.py"
-    program.write_text(WORKER)
-    monkeypatch.setattr(launch, "WORKER", (sys.executable, str(program)))
-    stock = WITH_EMA.read_text()
-
-    def make(*names: str, **changes) -> Experiment:
-        files = [tmp_path / f"{name}.yaml" for name in names]
-        for file in files:
-            file.write_text(stock)
-        experiment = Experiment(
-            models=[*map(str, files)],
-            data=str(data),
-            seeds=[0, 1],
-            epochs=2,
-            out=tmp_path / "out",
-            training=TRAINING,
-        )
-        return replace(experiment, **changes)
-
-    return make
+WRITE_PLOTS = plots.write
 
 
 def calls(out: Path) -> dict[str, int]:
@@ -79,6 +34,51 @@ def test_models_take_turns_and_each_run_is_a_line(make_experiment, tmp_path):
     ]
     assert outcome.runs == lines
     assert outcome.failed == ()
+
+
+def test_two_jobs_are_two_runs_at_once_and_one_journal(make_experiment, tmp_path):
+    """A run here ends only after the other model's run of its seed has begun."""
+    outcome = runner.run(make_experiment("meets-a", "meets-b"), place=this_machine(2))
+    assert [(run.model, run.seed) for run in outcome.runs] == [
+        ("meets-a", 0),
+        ("meets-b", 0),
+        ("meets-a", 1),
+        ("meets-b", 1),
+    ]
+    lines = journal.read(tmp_path / "out" / "runs.jsonl").runs
+    assert sorted(lines, key=lambda run: (run.seed, run.model)) == [*outcome.runs]
+    assert outcome.table == (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
+
+
+def test_the_table_is_the_same_whatever_runs_at_once(make_experiment, tmp_path):
+    alone = runner.run(make_experiment("a", "fails", "b", seeds=[3, 0, 2]))
+    together = runner.run(
+        make_experiment("a", "fails", "b", seeds=[3, 0, 2], out=tmp_path / "together"), place=this_machine(4)
+    )
+    assert (
+        together.table.splitlines()[1:] == alone.table.splitlines()[1:]
+    )  # the first is the command, which names the folder
+
+
+def test_an_error_of_one_run_ends_the_others_and_begins_no_more(make_experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(journal, "append", raise_full_disk)
+    start = time.monotonic()
+    with pytest.raises(OSError, match="No space left"):
+        runner.run(make_experiment("a", "sleeps", "b"), place=this_machine(2))
+    assert time.monotonic() - start < 60
+    assert "b-seed1" not in calls(tmp_path / "out")
+    with folder_lock(tmp_path / "out" / "runs" / "sleeps-seed0", "still at work", 0):
+        pass
+
+
+def raise_full_disk(path, run):
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_the_cores_of_a_run_are_part_of_the_settings_only_if_given(make_experiment):
+    runner.run(make_experiment("a"))
+    with pytest.raises(FileExistsError, match="CPU cores of a run not given, now 2"):
+        runner.run(make_experiment("a", cpus_per_run=2))
 
 
 def test_a_second_call_repeats_nothing(make_experiment, tmp_path):
@@ -222,10 +222,10 @@ def test_two_models_of_one_name_are_refused(make_experiment):
         runner.run(replace(experiment, models=[*experiment.models, *experiment.models]))
 
 
-@pytest.mark.parametrize("folder", ["out", "out/runs"], ids=["a benchmark", "the worker of a killed one"])
+@pytest.mark.parametrize("folder", ["out", "out/runs/a-seed0"], ids=["a benchmark", "a run of a killed one"])
 def test_a_folder_at_work_is_refused(make_experiment, tmp_path, monkeypatch, folder):
-    monkeypatch.setattr(runner, "PATIENCE", 0.2)
-    (tmp_path / "out" / "runs").mkdir(parents=True)
+    monkeypatch.setattr(preparation, "PATIENCE", 0.2)
+    (tmp_path / "out" / "runs" / "a-seed0").mkdir(parents=True)
     with (
         folder_lock(tmp_path / folder, "busy", 0),
         pytest.raises(FileExistsError, match="another `yolo-attn bench` works there"),
@@ -273,7 +273,8 @@ def test_a_damaged_note_without_any_run_is_written_anew(make_experiment, tmp_pat
     assert len(runner.run(make_experiment("a")).runs) == 2
 
 
-def test_the_runner_writes_the_tables_and_plots_that_it_gives_back(make_experiment, tmp_path):
+def test_the_runner_writes_the_tables_and_plots_that_it_gives_back(make_experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(plots, "write", WRITE_PLOTS)
     outcome = runner.run(make_experiment("a", "b"))
     assert (tmp_path / "out" / "table.md").read_text(encoding="utf-8") == outcome.table
     assert "| a | 2,000,000 |" in outcome.table

@@ -29,6 +29,35 @@ def bench(
             help="Also train each attention model with a plain 1x1 convolution of as many parameters in place of each layer.",
         ),
     ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Runs at once on this machine.")] = 1,
+    cpus_per_run: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="CPU cores of a run, which are torch's threads. Scores on a CPU depend on it in their last digits, "
+            "so it belongs to the settings of a folder. Default: all cores but one, at most eight.",
+        ),
+    ] = None,
+    plan: Annotated[
+        bool,
+        typer.Option(
+            "--plan",
+            help="Train one epoch of each model and print what the runs take and what differences they can detect.",
+        ),
+    ] = False,
+    plan_file: Annotated[
+        Path | None,
+        typer.Option(help="As --plan; also write it to this file, whose digest and time are noted in the folder."),
+    ] = None,
+    spread: Annotated[
+        float | None,
+        typer.Option(
+            metavar="POINTS",
+            help="With --plan: standard deviation between seeds of the difference of two models. "
+            "Default: of the runs that are finished.",
+        ),
+    ] = None,
     training: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Arguments of Ultralytics' training, such as imgsz=640."),
@@ -36,20 +65,35 @@ def bench(
 ) -> None:
     """Train every model with every seed, score each run, and write tables and plots.
 
-    Interrupted? Run the command again: finished runs are kept, the interrupted one resumes. The exit code is 1 if a run failed.
+    Interrupted? Run the command again: finished runs are kept, interrupted ones resume. The exit code is 1 if a run failed.
 
     Example: yolo-attn bench --models yolov5n.yaml,yolov5n-ema.yaml --data aerial-demo.yaml --seeds 0,1,2 --epochs 12
     --out runs/bench imgsz=416
     """
     arguments, names, numbers = key_values(training or ()), listed(models), seed_numbers(listed(seeds))
+    if spread is not None and not (plan or plan_file):
+        raise ValueError("bench: --spread is of use with --plan or --plan-file only")
+    if spread is not None and not spread > 0:
+        raise ValueError(f"bench: --spread is {spread:g}; give percentage points above 0")
 
+    from yolo_attn.experiment import runner, written_plan
+    from yolo_attn.experiment.places import this_machine
     from yolo_attn.experiment.plan import Experiment
-    from yolo_attn.experiment.runner import run
 
     experiment = Experiment(
-        models=names, data=data, seeds=numbers, epochs=epochs, out=out, training=arguments, with_control=control
+        models=names,
+        data=data,
+        seeds=numbers,
+        epochs=epochs,
+        out=out,
+        training=arguments,
+        with_control=control,
+        cpus_per_run=cpus_per_run,
     )
-    outcome = run(experiment, typer.echo)
+    if plan or plan_file:
+        typer.echo(written_plan.plan_experiment(experiment, plan_file, spread, typer.echo, this_machine(jobs)))
+        return
+    outcome = runner.run(experiment, typer.echo, this_machine(jobs))
     typer.echo(outcome.table)
     raise typer.Exit(int(bool(outcome.failed)))
 

@@ -2,7 +2,12 @@
 
 plan.py         what to compare, checked before anything is written
 settings.py     settings.json; a folder holds runs of one kind
-runner.py       every run that is not finished, one after another
+data_set.py     its pictures are there, and its labels are read once
+preparation.py  the folder, held and made ready
+runner.py       every run that is not finished
+results.py      those that are: the journal and the tables
+places.py       where runs are done: this machine
+estimate.py, power.py, written_plan.py  how long it takes and what it can detect, before training
 launch.py       starts the process of a run
 worker.py       that process, which ends with its parent
 training.py     what it does: train, then measure

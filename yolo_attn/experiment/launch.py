@@ -1,9 +1,13 @@
 """The runner's side of a run: start its process, and read what became of it."""
 
+import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Task
 from yolo_attn.storage import atomic_write
@@ -12,22 +16,41 @@ WORKER = (sys.executable, "-m", "yolo_attn.experiment.worker")
 TASK, RECORD, LOG = "task.json", "record.json", "log.txt"  # in the folder of a run
 
 
-def work(folder: Path, task: Task) -> FinishedRun | FailedRun:
-    """Train and measure in a process of its own, unless `folder` has the record of that already."""
+@contextmanager
+def standard_input() -> Iterator[tuple[int, IO[bytes]]]:
+    """Give both ends of a pipe: the reading end for workers as standard input, and the writing end, which nobody writes.
+
+    The writing end closes with the block, by hand, or when this process ends in whatever way; every worker then ends, too.
+    """
+    reading, writing = os.pipe()
+    try:
+        with os.fdopen(writing, "wb") as held:
+            yield reading, held
+    finally:
+        os.close(reading)
+
+
+def work(folder: Path, task: Task, stdin: int) -> FinishedRun | FailedRun:
+    """Train and measure in a process of its own, unless `folder` has the record of that already.
+
+    Args:
+        folder: Of the run.
+        task: What to do.
+        stdin: The reading end of `standard_input`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    if run := _record(folder):  # a kill fell between the record and its line in the journal
+    if run := record(folder):  # a kill fell between the record and its line in the journal
         return run
     atomic_write(folder / TASK, task.to_json())
     log = folder / LOG
-    with log.open("ab") as output:  # standard input tells the worker by closing that this process has ended
+    with log.open("ab") as output:
         command = [*WORKER, str(folder)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=subprocess.STDOUT) as process:
-            code = process.wait()
-    run = _record(folder) if code == 0 else None
+        code = subprocess.run(command, stdin=stdin, stdout=output, stderr=subprocess.STDOUT).returncode
+    run = record(folder) if code == 0 else None
     return run or FailedRun(model=task.name, seed=task.seed, error=_error(code, log), log=str(log))
 
 
-def _record(folder: Path) -> FinishedRun | None:
+def record(folder: Path) -> FinishedRun | None:
     """The record of a run; None where it is absent or damaged, which costs the run's measurement and not its training."""
     try:
         return FinishedRun.from_json((folder / RECORD).read_text(encoding="utf-8"))

@@ -28,6 +28,7 @@ class Experiment:
     out: Path  # folder for the results
     training: Mapping[str, Any]  # further arguments of Ultralytics' training
     with_control: bool = False  # add the `control` of each model with attention: convolutions of as many parameters
+    cpus_per_run: int | None = None  # cores of a run, which are torch's threads; None leaves them to Ultralytics
 
     @property
     def command(self) -> str:
@@ -35,6 +36,7 @@ class Experiment:
         parts = ["yolo-attn", "bench", "--models", ",".join(self.models), "--data", self.data]
         parts += ["--seeds", ",".join(map(str, self.seeds)), "--epochs", str(self.epochs), "--out", str(self.out)]
         parts += [f"{key}={value}" for key, value in self.training.items()]
+        parts += ["--cpus-per-run", str(self.cpus_per_run)] if self.cpus_per_run else []
         return shlex.join(parts + ["--control"] * self.with_control)
 
 

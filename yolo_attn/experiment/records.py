@@ -32,6 +32,7 @@ class Task(Record):
     seed: int
     epochs: int
     training: Mapping[str, Any]
+    threads: int | None = None  # of torch; None leaves them to Ultralytics, which goes by the machine's cores
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     if plan.checkpoint:
         contents["content of the checkpoint"] = digest(plan.checkpoint)[:12]
     settings = {"data": str(plan.data), **contents, "epochs": experiment.epochs, **experiment.training}
+    if experiment.cpus_per_run:
+        settings["CPU cores of a run"] = experiment.cpus_per_run
     versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
     return json.loads(json.dumps({**settings, **versions}))  # tuples are lists in the file
 

@@ -19,6 +19,7 @@ from yolo_attn.experiment.environment import commit, processor
 from yolo_attn.experiment.launch import RECORD, TASK
 from yolo_attn.experiment.records import Environment, FinishedRun, Task
 from yolo_attn.experiment.scores import score
+from yolo_attn.plugin.threads import use_threads
 from yolo_attn.storage import atomic_write
 
 RESUMED = "resumed.txt"
@@ -28,6 +29,8 @@ CURVE = {"mAP50": "metrics/mAP50(B)", "mAP50-95": "metrics/mAP50-95(B)"}  # colu
 def finish(folder: Path) -> None:
     """Do what is left of the run whose task.json is in `folder`, and end with its record.json."""
     task = Task.from_json((folder / TASK).read_text(encoding="utf-8"))
+    if task.threads:
+        use_threads(task.threads)
     data = check_det_dataset(task.data)
     if (folder / checkpoints.TRAINED).exists():
         checkpoints.restore_best(folder)  # the end of training rewrites it in place, and may have been cut
