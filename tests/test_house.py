@@ -21,6 +21,7 @@ ALLOWED = {
     "storage": {"filelock"},
     "parallel": set(),
     "tiling": {"numpy"},
+    "html_page": {"numpy", "cv2", "jinja2"},
     "layer_files": set(),
     "layers": {"torch"},
     "networks": {"numpy", "scipy", "torch", "torchvision", "ultralytics", "yolo_attn.layers"},
@@ -76,6 +77,8 @@ ALLOWED = {
         "yolo_attn.detection",
     },
     "experiment": {
+        "cv2",
+        "markupsafe",
         "torch",
         "numpy",
         "yaml",
@@ -85,6 +88,7 @@ ALLOWED = {
         "ultralytics",
         "yolo_attn",  # its version
         "yolo_attn.storage",
+        "yolo_attn.html_page",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
@@ -100,6 +104,7 @@ ALLOWED = {
         "matplotlib",
         "ultralytics",
         "yolo_attn.storage",
+        "yolo_attn.html_page",
         "yolo_attn.layers",
         "yolo_attn.plugin",
     },

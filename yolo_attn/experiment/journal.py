@@ -1,10 +1,21 @@
 """The file of an experiment's records: one line per run that ended, whole after a kill at any moment."""
 
+import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from yolo_attn.experiment.records import FailedRun, FinishedRun, run_from_json
+
+NAME = "runs.jsonl"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the file: its number, from 1, and the SHA-256 digest of its bytes without the line's end."""
+
+    number: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -13,20 +24,22 @@ class Journal:
 
     runs: tuple[FinishedRun | FailedRun, ...] = ()
     damaged: tuple[str, ...] = ()
+    lines: tuple[Line, ...] = field(default=(), compare=False)  # where each run stands in the file
 
 
 def read(path: Path) -> Journal:
     """Read the records; none if there is no file. A last line without its end is what a killed writer left, and is no record."""
     if not path.is_file():
         return Journal()
-    runs, damaged = [], []
+    runs, damaged, places = [], [], []
     *lines, _cut = path.read_bytes().split(b"\n")
     for number, line in enumerate(lines, 1):
         try:
             runs.append(run_from_json(line.decode("utf-8")))
+            places.append(Line(number, hashlib.sha256(line).hexdigest()))
         except ValueError as error:
             damaged.append(f"{path}:{number}: is not the record of a run ({error}); the line is passed over")
-    return Journal(runs=tuple(runs), damaged=tuple(damaged))
+    return Journal(runs=tuple(runs), damaged=tuple(damaged), lines=tuple(places))
 
 
 def append(path: Path, run: FinishedRun | FailedRun) -> None:

@@ -7,7 +7,6 @@ from yolo_attn.experiment import journal, tables
 from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome
 
-JOURNAL = "runs.jsonl"
 
 
 class Results:
@@ -18,7 +17,7 @@ class Results:
         self._experiment = experiment
         self._models = tuple(plan.texts)
         self._failed: dict[tuple[str, int], FailedRun] = {}
-        self._journal = experiment.out / JOURNAL
+        self._journal = experiment.out / journal.NAME
         self.planned = [(name, seed) for seed in experiment.seeds for name in plan.texts]
         entries = journal.read(self._journal)
         for sentence in entries.damaged:

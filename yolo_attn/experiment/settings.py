@@ -25,7 +25,7 @@ def require_same(experiment: Experiment, plan: Plan) -> None:
     settings = _settings(experiment, plan)
     models = {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in plan.texts.items()}
     if file.is_file() and any(any(out.glob(pattern)) for pattern in RESULTS):
-        earlier_settings, earlier_models = _read(file)
+        earlier_settings, earlier_models = read(file)
         differences = [
             f"{key} {earlier_settings.get(key, 'not given')}, now {settings.get(key, 'not given')}"
             for key in {**earlier_settings, **settings}
@@ -55,7 +55,13 @@ def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
     return json.loads(json.dumps({**settings, **versions}))  # tuples are lists in the file
 
 
-def _read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+def read(file: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read the settings of a folder, and {model: digest of its YAML}.
+
+    Raises:
+        ValueError: The file is damaged.
+        OSError: The file cannot be read.
+    """
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         return dict(content["settings"]), dict(content["models"])

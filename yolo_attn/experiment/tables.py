@@ -72,11 +72,12 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 def _row(summary: Summary) -> list[str]:
     size = ["-", "-"] if summary.parameters is None else [f"{summary.parameters:,}", f"{summary.gflops:.2f}"]
-    scores = [_mean(score, 2) for score in summary.scores.values()]
-    return [summary.model, *size, *scores, _mean(summary.latency, 1), str(len(summary.seeds))]
+    scores = [mean_text(score, 2) for score in summary.scores.values()]
+    return [summary.model, *size, *scores, mean_text(summary.latency, 1), str(len(summary.seeds))]
 
 
-def _mean(value: Mean | None, digits: int) -> str:
+def mean_text(value: Mean | None, digits: int) -> str:
+    """Write a mean with its standard deviation; - where there is none."""
     if value is None:
         return "-"
     return f"{value.value:.{digits}f}" + ("" if value.deviation is None else f" ± {value.deviation:.{digits}f}")

@@ -74,30 +74,51 @@ class Errors:
 
 def find_errors(rows: Pooled, frames: Sequence[Frame], confidence: float) -> Errors:
     """Sort the detections of `frames` into right and wrong; `rows` is their pool without what ignored regions remove."""
-    is_class, box_is_class = (np.isin(boxes[:, 5], CATEGORIES) for boxes in (rows.detections, rows.truth))
+    right_or_wrong = right_and_wrong(rows, CATEGORIES, confidence)
+    counts = np.isin(rows.detections[:, 5], CATEGORIES) & (rows.detections[:, 4] >= confidence)
+    return Errors(
+        confidence=confidence,
+        detections=np.bincount(_indices(rows.detections[counts]), minlength=len(NAMES)),
+        confusion=_confusion(rows, len(frames), *right_or_wrong),
+        pictures=tuple(sorted(by_picture(rows, frames, *right_or_wrong), key=lambda picture: -picture.errors)),
+    )
+
+
+def right_and_wrong(
+    rows: Pooled, categories: np.ndarray, confidence: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return which detections (D,) are hits, which are false alarms, and which boxes (G,) are missed; all bool.
+
+    Args:
+        rows: The rows of a run, without what ignored regions remove.
+        categories: Those that count.
+        confidence: Lowest score, 0 to 1, of the detections that count.
+    """
+    is_class, box_is_class = (np.isin(boxes[:, 5], categories) for boxes in (rows.detections, rows.truth))
     counts = is_class & (rows.detections[:, 4] >= confidence)
     taken = assign(rows.pairs.only(counts))[:, 0]
     hit = taken >= 0
     false_alarm = counts & ~hit & (rows.pairs.ignored_share < THRESHOLDS[0])
     missed = box_is_class & (rows.truth[:, 4] != 0)
     missed[taken[hit]] = False
-    by_picture = zip(
+    return hit, false_alarm, missed
+
+
+def by_picture(
+    rows: Pooled, frames: Sequence[Frame], hit: np.ndarray, false_alarm: np.ndarray, missed: np.ndarray
+) -> list[Picture]:
+    """Sort the boxes that `right_and_wrong` tells apart by the picture they are in; `frames` are those of the rows."""
+    boxes = zip(
         frames,
         _split(rows.detections[hit], rows.image[hit], len(frames)),
         _split(rows.detections[false_alarm], rows.image[false_alarm], len(frames)),
         _split(rows.truth[missed], rows.truth_image[missed], len(frames)),
         strict=True,
     )
-    pictures = [
+    return [
         Picture(frame.stem, hits, false_alarms, misses, frame.annotations[frame.annotations[:, 5] == IGNORED_REGION])
-        for frame, hits, false_alarms, misses in by_picture
+        for frame, hits, false_alarms, misses in boxes
     ]
-    return Errors(
-        confidence=confidence,
-        detections=np.bincount(_indices(rows.detections[counts]), minlength=len(NAMES)),
-        confusion=_confusion(rows, len(frames), hit, false_alarm, missed),
-        pictures=tuple(sorted(pictures, key=lambda picture: -picture.errors)),
-    )
 
 
 def _confusion(rows: Pooled, images: int, hit: np.ndarray, false_alarm: np.ndarray, missed: np.ndarray) -> np.ndarray:
