@@ -2,6 +2,7 @@
 
 import weakref
 from pathlib import Path
+from threading import Barrier
 
 import cv2
 import numpy as np
@@ -143,9 +144,9 @@ def test_a_box_is_dropped_if_an_inner_border_cuts_it_and_another_tile_holds_it_w
 class Marks(Detector):
     """Finds the white pixels' bounding box in each image, as a network would with a perfect eye; counts its batches."""
 
-    def __init__(self, batch: int = 4, stride: int = 32, size: int = 64):
+    def __init__(self, batch: int = 4, stride: int = 32, size: int = 64, at_once: int = 1):
         info = ModelInfo({0: "mark"}, (size, size), stride, 1, True)
-        super().__init__(Path("marks.pt"), info, DetectionSettings(max_det=5), 1, batch)
+        super().__init__(Path("marks.pt"), info, DetectionSettings(max_det=5), at_once, batch)
         self.batches: list[tuple[int, ...]] = []
 
     def _detect(self, padded, settings):
@@ -199,6 +200,19 @@ def test_batches_are_filled_across_tiles_and_pictures():
     TiledDetector(network, tiles)([marked(128, 192), marked(192, 128), marked(64, 192)])  # 6 + 6 + 3 tiles
     # The whole pictures, scaled to 64 x 43, 43 x 64 and 22 x 64, are padded to multiples of 32.
     assert sorted(network.batches) == [(1, 32, 64), (1, 64, 64), *[(4, 64, 64)] * 4]
+
+
+def test_the_tiles_of_one_picture_run_at_once():
+    met = Barrier(2)
+
+    class Waiting(Marks):
+        def _detect(self, padded, settings):
+            met.wait(timeout=30)  # raises unless a second batch is at work
+            return super()._detect(padded, settings)
+
+    detector = TiledDetector(Waiting(batch=1, at_once=2), TileSettings(TileGrid(64, overlap=0), whole=False))
+    (found,) = detector([marked(64, 128, (3, 5, 13, 20), (100, 30, 110, 40))])
+    assert sorted(found.boxes.tolist()) == [[3, 5, 13, 20], [100, 30, 110, 40]]
 
 
 def test_only_a_few_pictures_are_held_however_many_there_are():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_many_at_once_give_what_one_gives(checkpoint, photographs):
     for result in results:
         reference = expected[result.picture.path]
         assert_near(result.detections, reference.boxes, reference.scores, reference.classes)
+
+
+def test_the_networks_of_a_cpu_have_common_weights_and_leave_torchs_threads_alone(checkpoint, photographs):
+    torch_threads = torch.get_num_threads()
+    detector = TorchDetector(checkpoint, DetectionSettings(imgsz=64), at_once=2, device="cpu")
+    one, other = (detector._networks.get() for _ in range(2))
+    assert one is not other
+    assert one.model is not other.model
+    pairs = [*zip(one.model.parameters(), other.model.parameters(), strict=True)]
+    assert len(pairs) > 50
+    assert all(mine.data_ptr() == yours.data_ptr() for mine, yours in pairs)
+    detector._networks.put(one)
+    detector([read_image(photographs[0])])
+    with ThreadPoolExecutor(1) as fresh:
+        assert {torch.get_num_threads(), fresh.submit(torch.get_num_threads).result()} == {torch_threads}
 
 
 @pytest.mark.parametrize(

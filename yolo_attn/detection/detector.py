@@ -2,7 +2,8 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Detector(ABC):
     """Images (H, W, 3) uint8, BGR, of any sizes -> Detections of each.
 
     Arguments are those of `open_detector`, and the description of the model; the file is for messages. All settings but `imgsz`
-    may be replaced between calls.
+    may be replaced between calls. The batches of a call, such as those of the tiles of one image, are spread over `at_once` threads.
 
     Raises:
         ValueError: A setting does not fit the model.
@@ -40,6 +41,7 @@ class Detector(ABC):
             raise ValueError(f"{file}: at_once and batch are at least 1; found {at_once} and {batch}")
         self.file, self.info, self.names, self.at_once = file, info, info.names, at_once
         self.settings = settings or DISPLAY
+        self._workers = ThreadPoolExecutor(at_once)  # starts no thread before it gets work
         self.batch = batch if info.dynamic else info.batch
         self.imgsz = self._input_size(self.settings.imgsz)
 
@@ -59,24 +61,35 @@ class Detector(ABC):
     def _run(self, images: Sequence[np.ndarray], settings: DetectionSettings) -> list[Detections]:
         """Do the work of a call with settings of its own."""
         places = [self._place(*image.shape[:2]) for image in images]
+        batches = list(self._batches(places))
+
+        def run(batch: list[int]) -> list[Detections]:
+            try:
+                found = self._detect([places[index].apply(images[index]) for index in batch], settings)
+            except (cv2.error, MemoryError) as error:
+                shape, reason = places[batch[0]].shape, " ".join(str(error).split())
+                raise ValueError(f"{self.file}: {len(batch)} images at {shape} do not run ({reason})") from error
+            return [
+                Detections(places[index].undo(on_padded.boxes), on_padded.scores, on_padded.classes)
+                for index, on_padded in zip(batch, found, strict=True)
+            ]
+
         detections: dict[int, Detections] = {}
-        for shape in {place.shape for place in places}:  # one run takes images of one shape
-            same = [index for index, place in enumerate(places) if place.shape == shape]
-            for start in range(0, len(same), self.batch):
-                part = same[start : start + self.batch]
-                try:
-                    padded = self._detect([places[index].apply(images[index]) for index in part], settings)
-                except (cv2.error, MemoryError) as error:
-                    reason = " ".join(str(error).split())
-                    raise ValueError(f"{self.file}: {len(part)} images at {shape} do not run ({reason})") from error
-                for index, on_padded in zip(part, padded, strict=True):
-                    boxes = places[index].undo(on_padded.boxes)
-                    detections[index] = Detections(boxes, on_padded.scores, on_padded.classes)
+        results = map(run, batches) if self.at_once == 1 else self._workers.map(run, batches)
+        for batch, found in zip(batches, results, strict=True):
+            detections.update(zip(batch, found, strict=True))
         for unknown in {index for entry in detections.values() for index in entry.classes.tolist()} - self.names.keys():
             raise ValueError(
                 f"{self.file}: finds class {unknown}, but names only {len(self.names)} classes; export it again"
             )
         return [detections[index] for index in range(len(images))]
+
+    def _batches(self, places: Sequence[Letterbox]) -> Iterable[list[int]]:
+        """Yield the indices of images that go through the network together, which takes images of one shape."""
+        for shape in {place.shape for place in places}:
+            same = [index for index, place in enumerate(places) if place.shape == shape]
+            for start in range(0, len(same), self.batch):
+                yield same[start : start + self.batch]
 
     def input_pixels(self, height: int, width: int) -> int:
         """Return the number of pixels that the network runs over for an image of this size."""

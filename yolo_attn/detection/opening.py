@@ -7,7 +7,7 @@ from yolo_attn.detection.detector import Detector, cores, model_path
 from yolo_attn.detection.presets import DetectionSettings
 from yolo_attn.detection.tiled_detector import TiledDetector, TileSettings
 
-MAX_READERS = 4  # threads that prepare pictures for one network
+MAX_TORCH_AT_ONCE = 4  # more seldom gain, and each needs the memory of its feature maps
 
 
 def open_detector(
@@ -23,7 +23,8 @@ def open_detector(
     Args:
         file: A checkpoint, or an exported file or folder.
         settings: None is DISPLAY.
-        at_once: Calls that run at the same time; None is one for each core, or up to 4 in torch.
+        at_once: Batches that run at the same time and share the cores; None is one for each core, or up to 4 in torch. 1
+            answers for a single picture soonest, if it is not cut into tiles.
         batch: Images in one run of the network, None is 1, or 8 in torch on a GPU; a file of fixed size has its own number.
         device: As Ultralytics calls it. None is the CPU for ONNX files; in torch it is the first GPU, or the CPU where there
             is none. An ONNX file on another device than the CPU runs in Ultralytics, too.
@@ -48,8 +49,8 @@ def open_detector(
     if onnx:
         detector = OnnxDetector(file, settings, cores() if at_once is None else at_once, 1 if batch is None else batch)
     else:
-        readers = min(MAX_READERS, cores()) if at_once is None else at_once
-        detector = TorchDetector(file, settings, readers, batch, device)
+        batches = min(MAX_TORCH_AT_ONCE, cores()) if at_once is None else at_once
+        detector = TorchDetector(file, settings, batches, batch, device)
     if tiles is None:
         return detector
     return TiledDetector(detector, tiles) if tiles.adaptive is None else AdaptiveDetector(detector, tiles)
