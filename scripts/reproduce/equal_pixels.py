@@ -1,6 +1,6 @@
 """Whole pictures or tiles, in training and prediction: yolov5n-p2-ema trained both ways on as many pixels, compared on one split.
 
-python -m scripts.reproduce.equal_pixels [--epochs 4] [--only whole|tiles] [--out runs/equal-pixels]
+python -m scripts.reproduce.equal_pixels [--epochs 3] [--only whole|tiles] [--out runs/equal-pixels]
 
 The pictures are drawn, 2000 x 1500. In the training on whole pictures one has as many pixels as three tiles, so batches and epochs
 are chosen to give both trainings the same number of pixels a step, and in all. Both start from the weights of one training on the
@@ -34,7 +34,7 @@ SIZE, PICTURES = (2000, 1500), (40, 10, 10)
 WIDTH, HEIGHT, TILE = 1280, 960, 640  # inputs of the trainings
 WAYS = (
     *(Way(imgsz) for imgsz in (640, 960, 1280, 1920)),
-    *(Way(tiles=TileSettings(TileGrid.parse(cut))) for cut in ("2x2", "3x2", str(TILE))),
+    *(Way(TILE, TileSettings(TileGrid.parse(cut))) for cut in ("2x2", "3x2", str(TILE))),
 )
 SETTINGS = {"optimizer": "AdamW", "mosaic": 0, "scale": 0.2, "amp": False, "seed": 0, "device": "cpu", "workers": 0}
 SETTINGS |= {"plots": False, "val": False, "exist_ok": True}
@@ -43,7 +43,7 @@ FURTHER = {"lr0": 0.001, "warmup_epochs": 0}
 
 
 def main(
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the training on tiles.")] = 4,
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs of the training on tiles.")] = 3,
     only: Annotated[
         str | None, typer.Option(help="Train whole or tiles, and make no table: to run both at once.")
     ] = None,
@@ -76,8 +76,9 @@ def main(
         f"{PICTURES[0]} drawn pictures of {SIZE[0]} x {SIZE[1]} pixels to train on, {PICTURES[1]} to compare on, one seed. Trained"
         f" whole: {whole_epochs} epochs of {PICTURES[0]} pictures at {WIDTH} x {HEIGHT}, {megapixels[0]:.0f} megapixels, batch 2."
         f" Trained on tiles: {epochs} epochs of {tiles} tiles of {TILE} x {TILE}, {megapixels[1]:.0f} megapixels, batch 6. Both start"
-        f" from {START['epochs']} epochs on the demo set's 160 small pictures at {START['imgsz']}. AP by size (pixels) is not"
-        " official. A star: no way of either training with as many megapixels, or as many seconds, or fewer, has a higher AP."
+        f" from {START['epochs']} epochs on the demo set's 160 small pictures at {START['imgsz']}. Tiles, and the whole picture that"
+        f" runs beside them, are scaled to {TILE}. AP by size (pixels) is not official. A star: no way of either training with as many"
+        " megapixels, or as many seconds, or fewer, has a higher AP."
     )
     save(rows, made, note)
 
