@@ -19,5 +19,6 @@ trained_classifier.py  a folder of images
 checkpoint.py          opening of a checkpoint
 """
 
+from yolo_attn.analysis.cam import activation_maps as activation_maps
 from yolo_attn.analysis.layer_gates import Gates as Gates
 from yolo_attn.analysis.layer_gates import gates as gates

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 
 import cv2
 import matplotlib
@@ -34,8 +35,9 @@ def page(gates: Gates, title: str) -> str:
         for picture in gates.pictures
     ]
     colours = _coloured(np.linspace(0, 1, 256)[None], 0, 1)
-    data = json.dumps({"layers": layers, "pictures": pictures, "colours": colours}).replace("</", "<\\/")
-    return _PAGE.replace("TITLE", html.escape(title)).replace("BOX", BOX).replace("DATA", data)
+    data = json.dumps({"layers": layers, "pictures": pictures, "colours": colours}).replace("<", "\\u003c")
+    content = {"TITLE": html.escape(title), "BOX": BOX, "DATA": data}
+    return re.sub("|".join(content), lambda place: content[place[0]], _PAGE)
 
 
 def _coloured(values: np.ndarray, low: float, high: float) -> str:
@@ -50,24 +52,27 @@ def _encoded(image: np.ndarray, suffix: str) -> str:
 
 
 _PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>TITLE</title>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>TITLE</title>
 <style>
 body { font: 14px sans-serif; margin: 1em; }
-nav button { margin: 2px; padding: 4px 8px; }
+h1 { font-size: 1.3em; overflow-wrap: anywhere; }
+nav button { margin: 2px; padding: 6px 10px; }
 nav button[aria-pressed=true] { background: #00224e; color: white; }
-figure { display: inline-block; position: relative; margin: 8px 8px 0 0; width: 46vw; }
+main { display: flex; flex-wrap: wrap; gap: 8px; }
+figure { flex: 1 1 20em; max-width: 60em; position: relative; margin: 0; }
 figure img { width: 100%; display: block; }
 #map { image-rendering: pixelated; }
 figure svg { position: absolute; inset: 0; width: 100%; height: 100%; }
 polygon { fill: none; stroke: BOX; vector-effect: non-scaling-stroke; }
-#scale img { width: 20em; height: 1em; vertical-align: middle; }
+#scale img { width: min(20em, 45vw); height: 1em; vertical-align: middle; }
 </style>
 <h1>TITLE: mean over channels</h1>
 <nav id="layers"></nav><nav id="pictures"></nav>
+<p><small>Arrow keys: up and down for the layer, left and right for the picture.</small></p>
 <p id="note"></p>
 <p id="scale"><span id="low"></span> <img id="colours" alt="colours from the low to the high end"> <span id="high"></span>
 <label><input type="checkbox" id="boxes" checked> boxes</label></p>
-<figure><img id="image" alt="picture"><svg></svg></figure><figure><img id="map" alt="heat map"><svg></svg></figure>
+<main><figure><img id="image" alt="picture"><svg></svg></figure><figure><img id="map" alt="heat map"><svg></svg></figure></main>
 <script>
 const data = DATA;
 const at = { layers: 0, pictures: 0 };

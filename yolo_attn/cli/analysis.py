@@ -70,7 +70,8 @@ def gates(
     if found.pictures:
         atomic_write(out / "maps.png", gate_maps.png(gate_maps.sheet(found, model.name)))
         atomic_write(out / "maps.html", gate_page.page(found, model.name))
-        files += ["maps.png", "maps.html"]
+        size = (out / "maps.html").stat().st_size / 2**20
+        files += ["maps.png", f"maps.html ({size:.1f} MiB, needs no network)"]
     headings = ["layer", "map", "mean", "std", "of images", "~0", "~1/2", "~1", "in boxes"]
     _print(f"{model}: gates, {found.images:,} images", headings, [_gate_row(layer) for layer in found.layers])
     typer.echo(

@@ -45,15 +45,21 @@ class ScoringNetwork(nn.Module):
         super().__init__()
         self.network = copy.deepcopy(network).float().eval().requires_grad_(False)
         self.head: Any = self.rows[-1]
-        if isinstance(self.head, Classify):
-            self.head.training = True  # it gives logits then; its dropout stays as it is
-        elif isinstance(self.head, Detect):
+        if isinstance(self.head, Detect):
             self.head.shape = None  # anchors are computed anew: those of an earlier prediction can have no gradient
             _predict_every_place(self.head)
-        else:
+        elif not isinstance(self.head, Classify):
             raise ValueError(
                 f"the model ends in {type(self.head).__name__}; maps are made of classifiers and of models with a Detect head"
             )
+
+        self.eval()
+
+    def train(self, mode: bool = True) -> ScoringNetwork:
+        """Stay in evaluation mode, but for a classifier's head itself, which gives logits in training; its dropout stays off."""
+        super().train(False)
+        self.head.training = isinstance(self.head, Classify)
+        return self
 
     @property
     def rows(self) -> nn.Sequential:
