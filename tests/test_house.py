@@ -107,6 +107,12 @@ ALLOWED = {
         "yolo_attn.html_page",
         "yolo_attn.layers",
         "yolo_attn.plugin",
+        "PIL",
+        "scipy",
+        "torchvision",
+        "pytorch_grad_cam",
+        "yolo_attn.visdrone",
+        "yolo_attn.detection",
     },
     "cli": {
         "yolo_attn",  # its version

@@ -18,9 +18,11 @@ NAMES = {0: "red", 1: "green"}
 SQUARE = ((0.2, 0.3), (0.7, 0.3), (0.7, 0.8), (0.2, 0.8))
 
 
-def build(folder: Path, stock: str = "yolov8.yaml", layers: tuple[str, ...] = ("EMA:8",)) -> Path:
+def build(
+    folder: Path, stock: str = "yolov8.yaml", layers: tuple[str, ...] = ("EMA:8",), names: dict[int, str] = NAMES
+) -> Path:
     """A checkpoint of a stock model with layers in its neck, with drawn weights."""
-    text = re.sub(r"^nc: \d+", "nc: 2", find(stock).read_text(encoding="utf-8"), flags=re.MULTILINE)
+    text = re.sub(r"^nc: \d+", f"nc: {len(names)}", find(stock).read_text(encoding="utf-8"), flags=re.MULTILINE)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / re.sub(r"(\d+)", r"\1n", stock, count=1)
     file.write_text(insert_all(text, layers, ["neck"]) if layers else text, encoding="utf-8")
@@ -32,13 +34,18 @@ def build(folder: Path, stock: str = "yolov8.yaml", layers: tuple[str, ...] = ("
     ):  # boxes of about four strides, so that some fit into a picture
         with torch.no_grad():
             branch[-1].bias.view(4, 16)[:, 2] += 10
-    yolo.model.names, yolo.model.args = NAMES, {"imgsz": IMGSZ, "task": yolo.task}
+    yolo.model.names, yolo.model.args = names, {"imgsz": IMGSZ, "task": yolo.task}
     torch.save({"model": yolo.model.half(), "train_args": yolo.model.args}, folder / "best.pt")
     return folder / "best.pt"
 
 
 def pictures(
-    root: Path, rows: list[str], number: int = 6, extra: str = "", heights: tuple[int, int] = (48, 64)
+    root: Path,
+    rows: list[str],
+    number: int = 6,
+    extra: str = "",
+    heights: tuple[int, int] = (48, 64),
+    names: dict[int, str] = NAMES,
 ) -> Path:
     """A data YAML of pictures 64 pixels wide, each with the label rows; the last picture has none."""
     generator = np.random.default_rng(0)
@@ -51,7 +58,7 @@ def pictures(
         if index < number - 1:
             (root / "labels" / f"{index}.txt").write_text("\n".join(rows) + "\n")
     file = root / "data.yaml"
-    file.write_text(f"path: {root}\ntrain: images\nval: images\nnames: {NAMES}\n{extra}")
+    file.write_text(f"path: {root}\ntrain: images\nval: images\nnames: {names}\n{extra}")
     return file
 
 
@@ -64,6 +71,12 @@ def detector(tmp_path_factory) -> Path:
 def data(tmp_path_factory, detector) -> Path:
     """Pictures of which every second object that the detector finds is labelled, so that its score is not 0."""
     file = pictures(tmp_path_factory.mktemp("pictures") / "set", [], heights=(64, 64))
+    label_found(file, detector)
+    return file
+
+
+def label_found(file: Path, detector: Path) -> None:
+    """Label every second object that a detector finds in the pictures of a data YAML, all but the last one's."""
     yolo = YOLO(detector)
     for label in sorted((file.parent / "labels").glob("*.txt")):
         picture = cv2.imread(str(file.parent / "images" / f"{label.stem}.png"))
@@ -77,4 +90,3 @@ def data(tmp_path_factory, detector) -> Path:
         centred = torch.cat([(boxes[:, :2] + boxes[:, 2:]) / 2, boxes[:, 2:] - boxes[:, :2]], 1)
         rows = [" ".join(map(str, [int(found.cls[index]), *centred[index].tolist()])) for index in inside]
         label.write_text("\n".join(rows) + "\n")
-    return file

@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 
@@ -16,10 +15,8 @@ from ultralytics import YOLO
 
 from yolo_attn.analysis import rotation
 from yolo_attn.analysis.trained_classifier import ClassFolders, TrainedClassifier, loader
-from yolo_attn.cli import app
+from yolo_attn.cli import app, main
 from yolo_attn.plugin.files import find
-
-COMMAND = Path(sys.executable).parent / "yolo-attn"
 
 
 def yaml(row: str = "[18, SE(16)]") -> str:
@@ -56,10 +53,6 @@ def draw(root: Path, **levels: int) -> Path:
         for number in range(2):
             cv2.imwrite(str(root / name / f"{number}.png"), np.full((32, 40, 3), level + number, np.uint8))
     return root
-
-
-def run(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([COMMAND, *map(str, arguments)], capture_output=True, text=True)
 
 
 class TopLeft(nn.Module):
@@ -176,8 +169,9 @@ def test_upright_accuracy_is_that_of_ultralytics_val(tmp_path, monkeypatch, text
 
 def test_the_command_prints_a_table_and_writes_it(tmp_path):
     data, file = draw(tmp_path / "data", dark=20, light=200), checkpoint(tmp_path, yaml())
-    done = run("rotation", "--model", file, "--data", data, "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    arguments = ["rotation", "--model", file, "--data", data, "--out", tmp_path / "out"]
+    done = CliRunner().invoke(app, [*map(str, arguments)])
+    assert done.exit_code == 0, done.output
     assert all(f"│ {angle}°" in done.stdout for angle in rotation.ANGLES)
     record = json.loads((tmp_path / "out" / "rotation.json").read_text())
     assert record["imgsz"] == 32 and [row["angle"] for row in record["rotations"]] == [0, 90, 180, 270]
@@ -240,6 +234,10 @@ def test_bad_input_is_named(tmp_path, classifier, case, expected, verb):
     assert not list(tmp_path.glob("*-*"))  # no results
 
 
-def test_bad_input_ends_the_command_in_one_line(tmp_path):
-    done = run("rotation", "--model", tmp_path / "none.pt", "--data", tmp_path)
-    assert done.returncode == 2 and done.stderr.startswith("yolo-attn: ") and len(done.stderr.splitlines()) == 1
+def test_bad_input_ends_the_command_in_one_line(tmp_path, monkeypatch, capsys):
+    arguments = ["rotation", "--model", tmp_path / "none.pt", "--data", tmp_path]
+    monkeypatch.setattr(sys, "argv", ["yolo-attn", *map(str, arguments)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    error = capsys.readouterr().err
+    assert ended.value.code == 2 and error.startswith("yolo-attn: ") and len(error.splitlines()) == 1

@@ -26,8 +26,8 @@ class Scores(Protocol):
 
     def __len__(self) -> int: ...
 
-    def score(self, index: np.ndarray) -> float:
-        """The score in percent over the images at `index`, which may repeat."""
+    def scores(self, index: np.ndarray) -> Mapping[str, float]:
+        """{metric: score in percent} over the images at `index`, which may repeat."""
 
 
 class Evaluation(Protocol):
@@ -38,9 +38,6 @@ class Evaluation(Protocol):
 
     @property
     def names(self) -> Mapping[int, str]: ...
-
-    @property
-    def metric(self) -> str: ...
 
     @property
     def imgsz(self) -> int: ...
@@ -58,7 +55,6 @@ class ClassifierEvaluation:
 
     classifier: TrainedClassifier
     batches: DataLoader
-    metric: str = "top-1"
 
     @property
     def network(self) -> nn.Module:

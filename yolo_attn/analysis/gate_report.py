@@ -60,7 +60,7 @@ def plot(gates: Gates, title: str) -> Figure:
     for axes, layer, row in zip(rows, gates.layers, counts, strict=True):
         values = layer.values
         outside = values.below + values.above
-        axes.bar(edges[:-1], 100 * row / (row.sum() + outside), 1 / BINS_PER_UNIT, align="edge", color="#0072b2")
+        axes.stairs(100 * row / (row.sum() + outside), edges, fill=True, color="#0072b2")
         if edges[first] <= values.mean <= edges[last]:
             axes.axvline(values.mean, color="#d55e00", linewidth=1.2)
         caption = f"{layer.layer} {layer.kind}, {layer.size[0]} x {layer.size[1]}: mean {values.mean:.3f}"

@@ -34,9 +34,9 @@ class ClassificationScores:
     def __len__(self) -> int:
         return len(self.right)
 
-    def score(self, index: np.ndarray) -> float:
+    def scores(self, index: np.ndarray) -> dict[str, float]:
         """Accuracy in percent over the images at `index`, which may repeat."""
-        return 100 * float(self.right[index].mean())
+        return {"top-1": 100 * float(self.right[index].mean())}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,10 @@ import torch
 from ultralytics import YOLO
 from ultralytics.data.utils import IMG_FORMATS, check_det_dataset
 
+from yolo_attn.analysis.official_scores import best, frame, has_official_annotations
 from yolo_attn.plugin.metrics import THRESHOLDS, average_precision
+from yolo_attn.visdrone.evaluation.resampled import MatchedImages, match
+from yolo_attn.visdrone.evaluation.submission import MOST_ROWS, Frame
 
 SPLITS = ("train", "val", "test")
 TASKS = ("detect", "segment", "pose", "obb")
@@ -23,6 +26,8 @@ KEYS = (
     "pred_cls",
     "target_cls",
 )  # Ultralytics' names for hits (N, 10), scores (N,) and classes (N,), (M,)
+METRIC, OFFICIAL = "mAP50-95", "official AP"
+MAX_DET = 300  # boxes of an image that `val` looks at
 HITS = {"segment": "tp_m", "pose": "tp_p"}  # of masks and of key points; of boxes for the others
 
 
@@ -31,12 +36,21 @@ class DetectionScores:
     """What was found in each image, from which the score of any choice of images follows."""
 
     images: tuple[tuple[np.ndarray, ...], ...]  # of each image what KEYS names
+    official: MatchedImages | None = None  # the same images by VisDrone's protocol, if they have its annotations
 
     def __len__(self) -> int:
         return len(self.images)
 
-    def score(self, index: np.ndarray) -> float:
-        """mAP50-95 in percent over the images at `index`, which may repeat; 0 without any object."""
+    def scores(self, index: np.ndarray) -> dict[str, float]:
+        """mAP50-95, and the official AP where there is one, in percent over the images at `index`, which may repeat."""
+        found = {METRIC: self._mean_average_precision(index)}
+        if self.official:
+            ap = self.official.ap(index)
+            found[OFFICIAL] = 0.0 if np.isnan(ap) else ap
+        return found
+
+    def _mean_average_precision(self, index: np.ndarray) -> float:
+        """0 without any object."""
         chosen = [self.images[place] for place in index]
         hits, scores, classes, true_classes = map(np.concatenate, zip(*chosen, strict=True))
         if not len(true_classes) or not len(scores):
@@ -54,7 +68,7 @@ class TrainedDetector:
     images: int  # in the split
     imgsz: int
     arguments: Mapping[str, Any]  # of `val`
-    metric: str = "mAP50-95"
+    official: bool = False  # whether the images have VisDrone's annotations
 
     @classmethod
     def of(
@@ -79,14 +93,16 @@ class TrainedDetector:
         listed = known.get(split)
         if not listed:
             raise ValueError(f"{data}: has no split {split}; it has {', '.join(s for s in SPLITS if known.get(s))}")
-        images = sum(1 for _ in _images(listed))
+        images = [*_images(listed)]
         if not images:
             raise FileNotFoundError(f"{data}: there is no image in its split {split}, {listed}")
         if known["names"] != model.names:
             raise ValueError(
                 f"{data}: its classes are {_named(known['names'])}; those of the model are {_named(model.names)}"
             )
-        return cls(model, data, split, images, imgsz or model.overrides.get("imgsz", 640), arguments)
+        official = model.task == "detect" and has_official_annotations(images, model.names)
+        imgsz = imgsz or model.overrides.get("imgsz", 640)
+        return cls(model, data, split, len(images), imgsz, arguments, official)
 
     @property
     def network(self) -> torch.nn.Module:
@@ -103,6 +119,8 @@ class TrainedDetector:
             begin: Called with each batch before the network is.
         """
         images: list[tuple[np.ndarray, ...]] = []
+        frames: list[Frame] = []
+        official, names = self.official, self.names
         keys = (HITS.get(self.model.task, "tp"), *KEYS[1:])
 
         class Validator(self.model._smart_load("validator")):  # type: ignore[misc]
@@ -114,6 +132,9 @@ class TrainedDetector:
                 return batch
 
             def update_metrics(self, preds: Any, batch: Any) -> None:
+                if official:
+                    frames.extend(frame(predicted, batch, index, names) for index, predicted in enumerate(preds))
+                    preds = [best(predicted, MAX_DET) for predicted in preds]
                 super().update_metrics(preds, batch)
                 stats = getattr(self.metrics, "stats", None) or self.stats  # where older versions keep them
                 rows = [stats[key][-new:] if (new := len(stats["conf"]) - self.counted) else [] for key in keys]
@@ -125,8 +146,9 @@ class TrainedDetector:
         with tempfile.TemporaryDirectory() as folder:
             place = {"project": folder, "name": "val", "exist_ok": True, "plots": False, "verbose": False}
             arguments = {"data": str(self.data), "split": self.split, "imgsz": self.imgsz, **self.arguments, **place}
-            self.model.val(validator=Validator, **arguments)
-        return DetectionScores(tuple(images))
+            most = {"max_det": MOST_ROWS} if official else {}  # the protocol looks at more of them
+            self.model.val(validator=Validator, **{**arguments, **most})
+        return DetectionScores(tuple(images), match(frames) if official else None)
 
 
 def _by_image(rows: Sequence[Any], preds: Any, batch: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:

@@ -13,14 +13,28 @@ from typing import Annotated
 import typer
 
 import yolo_attn
-from yolo_attn.cli import adopt, advise, analysis, bench, demo, deploy, models, predict, report, tile, visdrone, yolov5
+from yolo_attn.cli import (
+    adopt,
+    advise,
+    analysis,
+    bench,
+    cam,
+    demo,
+    deploy,
+    models,
+    predict,
+    report,
+    tile,
+    visdrone,
+    yolov5,
+)
 
 # What a user's file, folder or argument can cause; anything else is a mistake of this package and shows its traceback.
 CAUSED_BY_USERS = (OSError, ValueError, ImportError, csv.Error, pickle.UnpicklingError, zipfile.BadZipFile, zlib.error)
 VERBS: dict[str, list[Callable]] = {  # by panel of the help
     "Model files": [models.insert, models.strip, models.check, adopt.adopt, yolov5.convert_yolov5],
     "Did it help?": [bench.bench, report.report],
-    "What does it do?": [analysis.gates, analysis.rotation],
+    "What does it do?": [analysis.gates, cam.cam, analysis.rotation],
     "Data": [advise.advise, demo.demo, tile.tile],
     "Ship it": [deploy.export, deploy.quantize, predict.predict],
 }

@@ -70,7 +70,8 @@ def gates(
     if found.pictures:
         atomic_write(out / "maps.png", gate_maps.png(gate_maps.sheet(found, model.name)))
         atomic_write(out / "maps.html", gate_page.page(found, model.name))
-        files += ["maps.png", "maps.html"]
+        size = (out / "maps.html").stat().st_size / 2**20
+        files += ["maps.png", f"maps.html ({size:.1f} MiB, needs no network)"]
     headings = ["layer", "map", "mean", "std", "of images", "~0", "~1/2", "~1", "in boxes"]
     _print(f"{model}: gates, {found.images:,} images", headings, [_gate_row(layer) for layer in found.layers])
     typer.echo(
@@ -87,14 +88,24 @@ def gates(
         rows = [
             [
                 f"{change.layer}, gate {change.gate}",
+                change.metric,
                 f"{change.score:.2f}",
                 f"{change.difference:+.2f}",
                 f"{change.low:+.2f} to {change.high:+.2f}",
             ]
             for change in changes
         ]
-        _print(f"{trained.metric} with the gate replaced", ["layer", trained.metric, "change", "95 % interval"], rows)
+        _print("Scores with the gate replaced", ["layer", "score", "%", "change", "95 % interval"], rows)
+        typer.echo(_about_scores({change.metric for change in changes}))
     typer.echo(f"{out}: {', '.join(files)}")
+
+
+def _about_scores(metrics: set[str]) -> str:
+    if "official AP" in metrics:
+        return "mAP50-95 is that of Ultralytics' val; official AP is VisDrone's, by the annotations beside the images"
+    if "mAP50-95" in metrics:
+        return "mAP50-95 is that of Ultralytics' val; there is no official AP without VisDrone's annotations beside the images"
+    return "top-1 is the accuracy of Ultralytics' val"
 
 
 def _gate_row(layer: "LayerGates") -> list[str]:

@@ -79,7 +79,9 @@ def html(study: Study, page: Path) -> str:
         "protocol": (OFFICIAL if official else ULTRALYTICS).removeprefix("- "),
         "cost": COST.removeprefix("- "),
         "curves": figures.learning_curves(models, runs) if runs else [],
-        "precision": figures.precision_over_recall(models, {run: found.precision for run, found in stored.runs.items()}),
+        "precision": figures.precision_over_recall(
+            models, {run: found.precision for run, found in stored.runs.items()}
+        ),
         "latency": figures.latency(models, runs) if runs else None,
         "environments": tables.environments(study.recorded),
         "gallery": gallery,
@@ -109,7 +111,9 @@ def _differences(models: Sequence[str], study: Study, statistics: Statistics) ->
         "score": score,
         "checkpoint": statistics.checkpoint,
         "pictures": statistics.pictures,
-        "differences": {name: tables.effects(models, evidence.overall(statistics, name), "score", "Holm's p") for name in epochs},
+        "differences": {
+            name: tables.effects(models, evidence.overall(statistics, name), "score", "Holm's p") for name in epochs
+        },
         "methods": tables.methods(models, statistics),
         "to_control": tables.effects(models, to_control, "score"),
         "by_class": tables.effects(models, by_class, "class", "q"),
