@@ -72,6 +72,7 @@ ALLOWED = {
         "onnxruntime",
         "openvino",
         "yolo_attn.storage",
+        "yolo_attn.plugin",
         "yolo_attn.detection",
     },
     "experiment": {
