@@ -57,12 +57,17 @@ def test_the_summary_counts_what_converts_as_right_and_a_refusal_as_neither(tmp_
     monkeypatch.setattr(results, "refresh_pages", lambda: None)
     made = results.Made("command", "abc", "machine", {"torch": "2", "ultralytics": "8", "ncnn": "1"}, 0.5)
     rows = [["EMA", "right", 0.123, 4.5, ""], ["CA", "wrong", 7.0, 1.0, ""], ["DMSA", "refused", None, None, "row 2"]]
-    table = results.Table(("layer", "outcome", "share", "ms", "error"), tuple(map(tuple, rows)), made)
+    table = results.Table(
+        ("layer", "outcome", "share of what is allowed", "ms", "error"), tuple(map(tuple, rows)), made
+    )
     (tmp_path / "runtime-ncnn.json").write_text(table.to_json(), encoding="utf-8")
     runtimes_page.collect()
     saved = {
         path.stem: json.loads(path.read_text(encoding="utf-8"))["rows"] for path in tmp_path.glob("runtimes*.json")
     }
-    assert saved["runtimes"] == [["ncnn", "torch 2, ncnn 1", "layers", 3, 1, 1, 1, "33%", "abc", 0.5]]
+    assert saved["runtimes"] == [
+        ["ncnn", "torch 2, ncnn 1", "layers", 3, 1, 1, 1, "33%", "abc", 0.5],
+        ["all", "", "", 3, 1, 1, 1, "33.3%", "", None],
+    ]
     assert saved["runtimes-layers"] == [["EMA", "0.12; 4.50 ms"], ["CA", "wrong"], ["DMSA", "refused"]]
     assert [row[1:] for row in saved["runtimes-others"]] == [["CA", "wrong", ""], ["DMSA", "refused", "row 2"]]
