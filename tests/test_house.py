@@ -74,6 +74,7 @@ ALLOWED = {
         "onnxruntime",
         "openvino",
         "yolo_attn.storage",
+        "yolo_attn.plugin",
         "yolo_attn.detection",
     },
     "experiment": {

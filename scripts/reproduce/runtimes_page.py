@@ -1,7 +1,7 @@
 """The tables of all runtimes side by side, from those of each: python -m scripts.reproduce.runtimes_page"""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from scripts import results
 
@@ -42,20 +42,30 @@ def collect() -> None:
         "commit",
         "load",
     )
-    results.save("runtimes", head, [summary(*key, table) for key, table in tables.items()], made)
+    lines = [summary(*key, table) for key, table in tables.items()]
+    cells, right, refused, wrong = (sum(int(line[column]) for line in lines) for column in range(3, 7))
+    lines.append(("all", "", "", cells, right, refused, wrong, f"{right / cells:.1%}", "", None))
+    pages = {"runtimes": results.Table(head, tuple(lines), made)}
     for part in PARTS:
         chosen = {RUNTIMES[runtime]: table for (runtime, of), table in tables.items() if of == part}
-        names = list(dict.fromkeys(row[0] for table in chosen.values() for row in table.rows))
-        cells = {(runtime, row[0]): shown(row) for runtime, table in chosen.items() for row in table.rows}
-        matrix = [[name, *(cells.get((runtime, name)) for runtime in chosen)] for name in names]
-        results.save(f"runtimes-{part}", ("layer" if part == "layers" else "model", *chosen), matrix, made)
-    others = [
+        names = dict.fromkeys(row[0] for table in chosen.values() for row in table.rows)
+        cells = {
+            (runtime, row[0]): shown(dict(zip(table.columns, row, strict=True)))
+            for runtime, table in chosen.items()
+            for row in table.rows
+        }
+        matrix = tuple((name, *(cells.get((runtime, name)) for runtime in chosen)) for name in names)
+        pages[f"runtimes-{part}"] = results.Table(("layer" if part == "layers" else "model", *chosen), matrix, made)
+    others = tuple(
         (RUNTIMES[runtime], row[0], row[1], row[-1])
         for (runtime, _), table in tables.items()
         for row in table.rows
         if row[1] not in GOOD
-    ]
-    results.save("runtimes-others", ("runtime", "layer or model", "outcome", "message"), others, made)
+    )
+    pages["runtimes-others"] = results.Table(("runtime", "layer or model", "outcome", "message"), others, made)
+    for name, table in pages.items():
+        (results.DATA / f"{name}.json").write_text(table.to_json(), encoding="utf-8")
+    results.refresh_pages()
 
 
 def read(runtime: str, part: str) -> Iterator[results.Table]:
@@ -65,12 +75,12 @@ def read(runtime: str, part: str) -> Iterator[results.Table]:
         yield results.Table.from_json(path.read_text(encoding="utf-8"))
 
 
-def summary(runtime: str, part: str, table: results.Table) -> list[results.Cell]:
+def summary(runtime: str, part: str, table: results.Table) -> tuple:
     """Count the outcomes of one table."""
     outcomes = Counter(row[1] for row in table.rows)
     right = sum(outcomes[outcome] for outcome in GOOD)
     packages = ", ".join(f"{name} {number}" for name, number in table.made.versions.items() if name != "ultralytics")
-    return [
+    return (
         RUNTIMES[runtime],
         packages,
         part,
@@ -81,16 +91,15 @@ def summary(runtime: str, part: str, table: results.Table) -> list[results.Cell]
         f"{right / len(table.rows):.0%}",
         table.made.commit,
         table.made.load,
-    ]
+    )
 
 
-def shown(row: Sequence[results.Cell]) -> str:
+def shown(row: dict[str, results.Cell]) -> str:
     """A cell: share of what is allowed and time where the file is right, otherwise the outcome."""
-    _, outcome, share, time, _ = row
-    if outcome != "right":
-        return str(outcome)
-    assert isinstance(share, float | int) and isinstance(time, float)
-    return f"{share:.2f}; {results.three_digits(time)} ms"
+    if row["outcome"] != "right":
+        return str(row["outcome"])
+    share, time = row["share of what is allowed"], row.get("ms")
+    return f"{share:.2f}" + (f"; {results.three_digits(time)} ms" if isinstance(time, float) else "")
 
 
 if __name__ == "__main__":

@@ -156,6 +156,34 @@ def test_a_disk_that_cannot_be_written_ends_in_one_sentence(tmp_path, monkeypatc
     assert line.startswith("yolo-attn: export: the stock export to onnx failed (")
 
 
+def test_a_layer_that_is_wrong_in_the_format_is_named_by_the_refusal_alone(tmp_path, monkeypatch, capsys):
+    (tmp_path / "model.yaml").write_text(
+        "nc: 3\nbackbone:\n  - [-1, 1, Conv, [32, 3, 2]]\n  - [-1, 1, DMSA, []]\nhead:\n  - [[1], 1, Detect, [nc]]\n",
+        encoding="utf-8",
+    )
+    line = command(monkeypatch, capsys, "export", tmp_path / "model.yaml", "--format", "ncnn", "--imgsz", "32")
+    assert line.startswith("yolo-attn: row 1 (DMSA): DMSA cannot be exported to ncnn, ") and "export to another" in line
+    assert "stock export" not in line
+
+
+def test_a_file_for_a_rockchip_processor_is_not_made_where_it_cannot_be_compared(trained, monkeypatch, capsys):
+    monkeypatch.setattr(export_module.platform, "machine", lambda: "x86_64")
+    line = command(monkeypatch, capsys, "export", trained, "--format", "rknn")
+    assert "a rknn file runs on a Rockchip processor alone" in line and "--no-verify" in line
+
+
+def test_a_file_whose_runtime_is_not_here_is_made_unverified_alone(tmp_path, monkeypatch):
+    def no_runtime(_file):
+        raise OSError("only on another device")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(export_module, "metadata", no_runtime)
+    with pytest.raises(ValueError, match=r"does not open here \(OSError: only on another device\).* add --no-verify"):
+        export("yolov5n-eca.yaml", imgsz=[32, 64], simplify=False, verbose=False)
+    exported = export("yolov5n-eca.yaml", verify=False, imgsz=[32, 64], simplify=False, verbose=False)
+    assert exported.imgsz == (32, 64) and exported.comparisons == () and len(exported.names) == 80
+
+
 def test_a_note_that_cannot_be_written_leaves_the_old_one_whole(exported_with_pictures, monkeypatch):
     old = exported_with_pictures.note.read_bytes()
     monkeypatch.setattr("os.replace", lambda *_paths: (_ for _ in ()).throw(OSError(28, "No space left on device")))

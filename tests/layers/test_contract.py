@@ -30,13 +30,13 @@ UNBOUNDED_GATE = ("LSKA",)  # linear in x: the output holds squares of values, w
 QUADRATIC = ("DMSA", "NonLocal")  # cost grows with (H * W)^2
 # Half precision is slow on a CPU in attention and large convolutions; 12 * 320 values of 300 still overflow a half many times over.
 SMALLER = dict.fromkeys((*QUADRATIC, "AAConv", "CAA", "DoubleAttention", "EPSA", "GAM", "LSKA"), (12, 320))
-# Operators that every deployment runtime has. No If, Loop, NonZero or custom domain.
+# Operators that every deployment runtime has. No If, Loop, NonZero or custom domain, and no ReduceL2, which MNN and TensorFlow get wrong.
 # fmt: off
 COMMON = {
     "Abs", "Add", "AveragePool", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "ConstantOfShape",
     "Conv", "ConvTranspose", "Cos", "Div", "Equal", "Expand", "Flatten", "Gather", "Gemm", "HardSigmoid",
     "HardSwish", "Identity", "InstanceNormalization", "MatMul", "Mul", "Neg", "Pad", "Pow", "Range",
-    "Reciprocal", "ReduceL2", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
+    "Reciprocal", "ReduceMax", "ReduceMean", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
     "Slice", "Softmax", "Split", "Sqrt", "Squeeze", "Sub", "Sum", "Transpose", "Unsqueeze", "Where",
 }
 # fmt: on

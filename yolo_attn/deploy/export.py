@@ -14,6 +14,7 @@ from yolo_attn.deploy.outputs import ParityError
 from yolo_attn.deploy.parity import FLOAT, HALF, Comparison, compare_file, metadata, shapes_for
 from yolo_attn.deploy.runtimes import first_line
 from yolo_attn.detection.sources import read_image
+from yolo_attn.plugin.export_format import ExportRefusedError
 
 ON_MACOS = ("coreml", "mlmodel", "mlpackage", "mlprogram", "apple", "ios", "coreai")  # formats that run nowhere else
 CONF = 0.25  # Ultralytics' lowest score of a file with NMS inside
@@ -43,15 +44,15 @@ def export(
         FileNotFoundError: The model or an image is missing.
         ValueError: The model or an image cannot be read, the stock export fails, or the file cannot run on this system.
     """
-    if verify and format.lower() in ON_MACOS and platform.system() != "Darwin":
+    if verify and (place := _only_place(format.lower())):
         raise ValueError(
-            f"export: a {format} file runs on macOS alone, so it cannot be compared with its model here; export on a Mac, or"
+            f"export: a {format} file runs on {place} alone, so it cannot be compared with its model here; export there, or"
             " add --no-verify"
         )
     yolo = model if isinstance(model, Model) else open_model(model)
     _require_images(yolo, images)
     file = _stock_export(yolo, format, **arguments)
-    about = metadata(file)
+    about = _about(file, yolo, verify, arguments)
     exported_with = about.get("args") or {}
     dynamic = bool(exported_with.get("dynamic", arguments.get("dynamic", False)))
     inner_nms = bool(exported_with.get("nms"))
@@ -100,6 +101,30 @@ def open_model(model: str | Path) -> Model:
         raise ValueError(f"{model}: cannot be opened as a model ({first_line(error)}); {rule}") from error
 
 
+def _only_place(format: str) -> str:
+    """Name the only place where a format runs, if that is not here."""
+    if format in ON_MACOS and platform.system() != "Darwin":
+        return "macOS"
+    if format == "rknn" and platform.machine() not in ("aarch64", "arm64"):
+        return "a Rockchip processor"
+    return ""
+
+
+def _about(file: Path, yolo: Model, verify: bool, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Read what the file says of itself; without the runtime and unverified, what the model says."""
+    try:
+        return metadata(file)
+    except Exception as error:  # of a backend, which raise anything
+        if verify:
+            raise ValueError(
+                f"{file}: does not open here ({first_line(error)}), so it cannot be compared with its model; export where it"
+                " runs, or add --no-verify"
+            ) from error
+        size = arguments.get("imgsz") or yolo.overrides.get("imgsz") or 640
+        height, *width = size if isinstance(size, list | tuple) else [size]
+        return {"names": yolo.names, "imgsz": (height, *(width or [height]))}
+
+
 def _require_images(yolo: Model, images: Sequence[str | Path]) -> None:
     if images and yolo.task != "detect":
         raise ValueError(f"export: the model is one for {yolo.task}; boxes on images are compared for detect only")
@@ -113,7 +138,7 @@ def _require_images(yolo: Model, images: Sequence[str | Path]) -> None:
 def _stock_export(yolo: Model, format: str, **arguments: object) -> Path:
     try:
         return Path(yolo.export(format=format, **arguments))
-    except ImportError:
+    except (ImportError, ExportRefusedError):
         raise
     except Exception as error:  # of torch, of a converter, of the disk
         raise ValueError(f"export: the stock export to {format} failed ({first_line(error)})") from error

@@ -32,7 +32,14 @@ def opened(file: str | Path, threads: int = 0) -> Run:
     if file.name.endswith("_openvino_model"):
         return open_openvino(file, threads)
     backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
-    return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
+
+    def run(images: torch.Tensor) -> list[np.ndarray]:
+        try:
+            return [output.float().numpy() for output in tensors(backend(images.clone()))]
+        except Exception as error:  # TensorFlow's and Paddle's are of no common class
+            raise RuntimeError(first_line(error)) from error
+
+    return run
 
 
 def open_onnx(model: Path | onnx.ModelProto, threads: int = 0) -> Run:

@@ -9,20 +9,24 @@ MADE_FROM = {
 }
 
 
+class ExportRefusedError(ValueError):
+    """A layer of the model would be wrong in the format."""
+
+
 def prepare(exporter: Any) -> None:
     """Write the format to every layer with an `export_format`, and refuse a layer that is wrong in it.
 
     The model is the exporter's own copy, so that the user's keeps its form.
 
     Raises:
-        ValueError: A layer has the format in its table `wrong_in`.
+        ExportRefusedError: A layer has the format in its table `wrong_in`.
     """
     format = MADE_FROM.get(exporter.args.format, exporter.args.format)
     for place, module in exporter.model.named_modules():
         name = type(module).__name__
         if reason := getattr(module, "wrong_in", {}).get(format):
             row = next((part for part in place.split(".") if part.isdigit()), "?")
-            raise ValueError(
+            raise ExportRefusedError(
                 f"row {row} ({name}): {name} cannot be exported to {exporter.args.format}, {reason}; export to another format,"
                 " such as onnx or openvino, or replace the layer"
             )
