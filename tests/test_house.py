@@ -71,6 +71,7 @@ ALLOWED = {
         "onnx",
         "onnxruntime",
         "openvino",
+        "nncf",
         "yolo_attn.storage",
         "yolo_attn.detection",
     },

@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 from ultralytics.nn.autobackend import AutoBackend
 
+from yolo_attn.deploy.float32 import PRECISION
 from yolo_attn.deploy.outputs import tensors
 from yolo_attn.detection.onnx_detector import ONNXRUNTIME_ERRORS
 
@@ -16,27 +17,30 @@ Run = Callable[[torch.Tensor], list[np.ndarray]]
 RUN_ERRORS: tuple[type[Exception], ...] = (RuntimeError, *ONNXRUNTIME_ERRORS)
 
 
-def opened(file: str | Path) -> Run:
+def opened(file: str | Path, threads: int = 0) -> Run:
     """Open an exported file as a function from images (B, C, H, W) in 0..1 to its raw outputs in float32.
+
+    The threads are those of onnxruntime and OpenVINO; 0 are their own choice.
 
     Raises:
         RuntimeError: The runtime cannot open the file; onnxruntime raises another of `RUN_ERRORS`.
     """
     file = Path(file)
     if file.suffix == ".onnx":
-        return open_onnx(file)
+        return open_onnx(file, threads)
     if file.name.endswith("_openvino_model"):
-        return open_openvino(file)
+        return open_openvino(file, threads)
     backend = AutoBackend(str(file), device=torch.device("cpu"), verbose=False)
     return lambda images: [output.float().numpy() for output in tensors(backend(images.clone()))]
 
 
-def open_onnx(model: Path | onnx.ModelProto) -> Run:
+def open_onnx(model: Path | onnx.ModelProto, threads: int = 0) -> Run:
     """Open an ONNX file, or a model in memory, by onnxruntime. The outputs come in the order of the graph.
 
     A model in memory is run node by node as it stands: onnxruntime's faster layouts fail on some outputs amid a graph.
     """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
     content: str | bytes = str(model)
     if isinstance(model, onnx.ModelProto):
         content = model.SerializeToString()
@@ -50,15 +54,13 @@ def open_onnx(model: Path | onnx.ModelProto) -> Run:
     ]
 
 
-def open_openvino(folder: Path) -> Run:
-    """Open an OpenVINO folder in float32.
-
-    OpenVINO computes in bfloat16 where the processor can, unless told not to, and would be 1e-2 off through no fault of the file.
-    """
+def open_openvino(folder: Path, threads: int = 0) -> Run:
+    """Open an OpenVINO folder in float32, in which it computes only if told to; 0 threads are its own choice."""
     import openvino
 
     (graph,) = folder.glob("*.xml")
-    network = openvino.Core().compile_model(str(graph), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    settings = {PRECISION: "f32", "INFERENCE_NUM_THREADS": threads}
+    network = openvino.Core().compile_model(str(graph), "CPU", settings)
     return lambda images: [output.astype(np.float32) for output in network(images.numpy()).values()]
 
 
