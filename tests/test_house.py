@@ -73,6 +73,7 @@ ALLOWED = {
         "onnx",
         "onnxruntime",
         "openvino",
+        "nncf",
         "yolo_attn.storage",
         "yolo_attn.plugin",
         "yolo_attn.detection",

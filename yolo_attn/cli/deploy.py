@@ -56,8 +56,13 @@ def quantize(
     imgsz: Annotated[
         int | None, typer.Option(help="Pixels of height and width. By default those of the training.")
     ] = None,
+    format: Annotated[
+        str, typer.Option(help="onnx, or openvino, which needs NNCF: pip install openvino nncf.")
+    ] = "onnx",
 ) -> None:
-    """Write a detector as 8-bit ONNX (best-int8.onnx beside best.pt), with its accuracy and time beside those in float.
+    """Write a detector in 8 bits, with its accuracy and time beside those in float.
+
+    The result lies beside best.pt: best-int8.onnx, or the folder best_int8_openvino_model.
 
     Example: yolo-attn quantize best.pt --data data.yaml
     """
@@ -65,7 +70,7 @@ def quantize(
 
     from yolo_attn.deploy.quantize import quantize as quantize_detector
 
-    quantized = quantize_detector(model, data, images, imgsz, lambda paths: TQDM(paths, desc="calibrating"))
+    quantized = quantize_detector(model, data, images, imgsz, lambda paths: TQDM(paths, desc="calibrating"), format)
     for name, quality in {"float": quantized.float32, "int8": quantized.int8}.items():
         typer.echo(
             f"{name:5}  mAP50 {quality.map50:.3f}  mAP50-95 {quality.map50_95:.3f}  {quality.milliseconds:.1f} ms"

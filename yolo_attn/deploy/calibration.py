@@ -14,7 +14,7 @@ FEWEST = 8  # images; the extremes of fewer say little
 
 
 class ImageReader(CalibrationDataReader):
-    """Gives the images of `paths` as the detector gets them, at `imgsz`, height and width in pixels."""
+    """Gives onnxruntime the images of `paths`, as of `as_input`."""
 
     def __init__(self, paths: Iterable[Path], imgsz: tuple[int, int]):
         self.paths, self.imgsz = iter(paths), imgsz
@@ -22,11 +22,14 @@ class ImageReader(CalibrationDataReader):
     def get_next(self) -> dict[str, np.ndarray] | None:
         """Return {name of the input: (1, 3, H, W) in 0..1}, or None after the last image."""
         path = next(self.paths, None)
-        if path is None:
-            return None
-        image = read_image(path)
-        image = letterbox(image.shape[:2], self.imgsz, None).apply(image)
-        return {"images": image[None, :, :, ::-1].transpose(0, 3, 1, 2).astype(np.float32) / 255}
+        return None if path is None else {"images": as_input(path, self.imgsz)}
+
+
+def as_input(path: Path, imgsz: tuple[int, int]) -> np.ndarray:
+    """Read an image as the detector gets it at `imgsz`, height and width in pixels: (1, 3, H, W) in 0..1, float32."""
+    image = read_image(path)
+    image = letterbox(image.shape[:2], imgsz, None).apply(image)
+    return np.ascontiguousarray(image[None, :, :, ::-1].transpose(0, 3, 1, 2), np.float32) / 255
 
 
 def training_images(data: str | Path, names: dict[int, str], count: int) -> list[Path]:

@@ -9,6 +9,7 @@ from ultralytics import RTDETR, YOLO
 from ultralytics.engine.model import Model
 
 from yolo_attn.deploy import boxes
+from yolo_attn.deploy.float32 import openvino_in_float32
 from yolo_attn.deploy.note import Exported
 from yolo_attn.deploy.outputs import ParityError
 from yolo_attn.deploy.parity import FLOAT, HALF, Comparison, compare_file, metadata, shapes_for
@@ -65,7 +66,10 @@ def export(
     if verify and images:
         lowest = float(arguments.get("conf", CONF)) + boxes.SCORE if inner_nms else boxes.LOWEST
         from_file = YOLO(str(file), task="detect")
-        box_comparisons = boxes.compare_boxes(yolo, from_file, images, lowest, imgsz=list(about["imgsz"]), rect=dynamic)
+        with openvino_in_float32():
+            box_comparisons = boxes.compare_boxes(
+                yolo, from_file, images, lowest, imgsz=[*about["imgsz"]], rect=dynamic
+            )
         if not half:  # halves move boxes across thresholds: counted, not refused
             _require_same_boxes(file, box_comparisons)
     exported = Exported(

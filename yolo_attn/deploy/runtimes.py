@@ -9,6 +9,7 @@ import onnxruntime
 import torch
 from ultralytics.nn.autobackend import AutoBackend
 
+from yolo_attn.deploy.float32 import PRECISION
 from yolo_attn.deploy.outputs import tensors
 from yolo_attn.detection.onnx_detector import ONNXRUNTIME_ERRORS
 
@@ -63,15 +64,12 @@ def open_onnx(model: Path | onnx.ModelProto, threads: int = 0) -> Run:
 
 
 def open_openvino(folder: Path, threads: int = 0) -> Run:
-    """Open an OpenVINO folder in float32.
-
-    OpenVINO computes in bfloat16 where the processor can, unless told not to, and would be 1e-2 off through no fault of the file.
-    """
+    """Open an OpenVINO folder in float32, in which it computes only if told to; 0 threads are its own choice."""
     import openvino
 
     (graph,) = folder.glob("*.xml")
-    options = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": str(threads)}
-    network = openvino.Core().compile_model(str(graph), "CPU", options)
+    settings = {PRECISION: "f32", "INFERENCE_NUM_THREADS": threads}
+    network = openvino.Core().compile_model(str(graph), "CPU", settings)
     return lambda images: [output.astype(np.float32) for output in network(images.numpy()).values()]
 
 
