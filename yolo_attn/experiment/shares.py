@@ -16,12 +16,10 @@ class Share:
 
 
 def share_of(nodes: Sequence[Mapping[str, Any]], experiment: Experiment, gpus: float | None) -> Share:
-    from yolo_attn.plugin.threads import usual_threads
-
     if gpus is None:
         has_gpus = any(entry["Resources"].get("GPU") for entry in nodes)
         gpus = float(has_gpus and str(experiment.training.get("device")) != "cpu")
-    share = Share(experiment.cpus_per_run or usual_threads(), gpus)
+    share = Share(experiment.cpus_per_run or _usual_threads(), gpus)
     if not at_once(nodes, share):
         asked = f"one run asks for {share.cpus} CPU cores and {share.gpus:g} GPUs"
         has = "; ".join(
@@ -48,3 +46,9 @@ def _amount(entry: Mapping[str, Any], resource: str) -> int:
 
 def name_of(entry: Mapping[str, Any]) -> str:
     return f"node {entry['NodeManagerAddress']} ({entry['NodeID'][:6]})"
+
+
+def _usual_threads() -> int:
+    from yolo_attn.plugin.threads import usual_threads  # takes seconds
+
+    return usual_threads()
