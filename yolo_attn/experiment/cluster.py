@@ -5,6 +5,7 @@ each run are files on shared storage, as on one machine. Ray is an extra, so it 
 """
 
 import os
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -59,20 +60,25 @@ def ray_cluster(address: str, experiment: Experiment, gpus_per_run: float | None
         share = share_of(nodes, experiment, gpus_per_run)
         refs: list[Any] = []  # of tasks that were begun
         given: list[Terms] = []  # by `check`, before the first run
+        over = threading.Event()
 
         def check(experiment: Experiment, plan: Plan) -> None:
             given[:] = [_check_nodes(ray, nodes, experiment, plan)]
 
         def work(folder: Path, task: Task) -> FinishedRun | FailedRun:
             task_of_ray = ray.remote(_run).options(num_cpus=share.cpus, num_gpus=share.gpus, max_retries=RETRIES)
-            refs.append(task_of_ray.remote(folder, _adapted(task, share), given[0]))
+            ref = task_of_ray.remote(folder, _adapted(task, share), given[0])
+            refs.append(ref)
+            if over.is_set():  # this thread was about to begin a run when the others were ended
+                ray.cancel(ref, force=True)
             try:
-                return ray.get(refs[-1])
+                return ray.get(ref)
             except ray.exceptions.RayError as error:
                 return FailedRun(task.name, task.seed, last_line(error), str(folder / launch.LOG))
 
         def end() -> None:
-            for ref in refs:
+            over.set()
+            for ref in [*refs]:
                 ray.cancel(ref, force=True)
 
         yield Place(at_once(nodes, share), work, end, check)
