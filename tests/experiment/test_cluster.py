@@ -10,7 +10,7 @@ import pytest
 from tests.experiment.runs import TRAINING
 from yolo_attn.experiment import cluster, journal
 from yolo_attn.experiment.plan import Experiment
-from yolo_attn.experiment.ray_connection import connect
+from yolo_attn.experiment.ray_connection import connect, reason
 from yolo_attn.experiment.records import Task
 from yolo_attn.experiment.shares import Share, at_once, share_of
 
@@ -54,6 +54,20 @@ def test_a_run_that_fits_on_no_node_is_refused_with_what_there_is():
 )
 def test_a_run_has_a_gpu_where_there_are_any_and_the_device_is_not_the_cpu(gpus, training, asked, expected):
     assert share_of([node(8, gpus)], experiment(training=training, cpus_per_run=2), asked) == Share(2, expected)
+
+
+def test_one_and_a_half_gpus_are_refused():
+    with pytest.raises(
+        ValueError, match=r"--gpus-per-run is 1\.5; give a part of one GPU, such as 0\.5, or whole ones"
+    ):
+        share_of([node(8, 4)], experiment(cpus_per_run=1), 1.5)
+
+
+def test_the_reason_of_a_failed_task_is_what_the_node_raised():
+    error = RuntimeError("Traceback\n  a.py\nValueError: the last line")
+    assert reason(error) == "ValueError: the last line"
+    error.cause = FileNotFoundError("pictures not found\nNote: the folder is /data")
+    assert reason(error) == "pictures not found Note: the folder is /data"
 
 
 @pytest.mark.parametrize("device", [0, "0,1", "cuda:1"])

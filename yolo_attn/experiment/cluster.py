@@ -15,7 +15,7 @@ from typing import Any
 from yolo_attn.experiment import launch, node
 from yolo_attn.experiment.places import Place
 from yolo_attn.experiment.plan import Experiment, Plan
-from yolo_attn.experiment.ray_connection import connect, last_line
+from yolo_attn.experiment.ray_connection import connect, reason
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Task
 from yolo_attn.experiment.shares import Share, at_once, name_of, share_of
 
@@ -47,7 +47,7 @@ def ray_cluster(address: str, experiment: Experiment, gpus_per_run: float | None
     Raises:
         ImportError: Ray is not installed.
         ConnectionError: No cluster answers at the address.
-        ValueError: No node has what one run asks for, or `device` names a GPU, which Ray chooses.
+        ValueError: No node has what one run asks for, a node has other versions or data, or `device` names a GPU, which Ray chooses.
     """
     device = experiment.training.get("device")
     if device is not None and str(device) != "cpu":
@@ -74,7 +74,7 @@ def ray_cluster(address: str, experiment: Experiment, gpus_per_run: float | None
             try:
                 return ray.get(ref)
             except ray.exceptions.RayError as error:
-                return FailedRun(task.name, task.seed, last_line(error), str(folder / launch.LOG))
+                return FailedRun(task.name, task.seed, reason(error), str(folder / launch.LOG))
 
         def end() -> None:
             over.set()
@@ -109,7 +109,7 @@ def _check_nodes(ray: Any, nodes: Sequence[Mapping[str, Any]], experiment: Exper
         try:
             ray.get(ref)
         except ray.exceptions.RayError as error:
-            raise ValueError(f"bench: {name}: {last_line(getattr(error, 'cause', None) or error)}") from None
+            raise ValueError(f"bench: {name}: {reason(error)}") from None
     checked = frozenset(entry["NodeID"] for entry in nodes)
     environment = {name: os.environ.get(name) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     return Terms(needs, expected, checked, os.getcwd(), environment)

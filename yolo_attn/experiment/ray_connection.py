@@ -8,6 +8,16 @@ ANSWER = 5.0  # seconds for an address to answer
 
 
 def connect(address: str) -> Any:
+    """Connect to the cluster at an address and return the module `ray`.
+
+    Args:
+        address: `HOST:PORT`, `auto` for the cluster that this machine belongs to, or `local` to start one here.
+
+    Raises:
+        ImportError: Ray is not installed.
+        ConnectionError: No cluster answers at the address.
+        ValueError: The address has another form.
+    """
     try:
         import ray
     except ImportError as error:
@@ -28,11 +38,15 @@ def connect(address: str) -> Any:
             socket.create_connection((host, int(port)), ANSWER).close()
         ray.init(address=address, **quiet)
     except (OSError, OverflowError, RuntimeError) as error:
-        problem = last_line(error)
+        problem = reason(error)
         raise ConnectionError(f"bench: no Ray cluster answers at {address}: {problem}; see `ray status`") from error
     return ray
 
 
-def last_line(error: BaseException) -> str:
+def reason(error: BaseException) -> str:
+    """Say in one line why a task or a connection failed: what was raised at the node, or the last line of Ray's own message."""
+    cause = getattr(error, "cause", None)
+    if isinstance(cause, BaseException):
+        return " ".join(str(cause).split()) or type(cause).__name__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1] if lines else type(error).__name__

@@ -16,6 +16,15 @@ class Share:
 
 
 def share_of(nodes: Sequence[Mapping[str, Any]], experiment: Experiment, gpus: float | None) -> Share:
+    """Return what a run of an experiment takes; ValueError if no node has it.
+
+    Args:
+        nodes: Of the cluster.
+        experiment: Its cores of a run, or the threads that Ultralytics takes on this machine.
+        gpus: GPUs of a run; if not given, one where there are any and the runs are not for the CPU.
+    """
+    if gpus is not None and gpus > 1 and gpus != int(gpus):
+        raise ValueError(f"bench: --gpus-per-run is {gpus:g}; give a part of one GPU, such as 0.5, or whole ones")
     if gpus is None:
         has_gpus = any(entry["Resources"].get("GPU") for entry in nodes)
         gpus = float(has_gpus and str(experiment.training.get("device")) != "cpu")
@@ -45,6 +54,7 @@ def _amount(entry: Mapping[str, Any], resource: str) -> int:
 
 
 def name_of(entry: Mapping[str, Any]) -> str:
+    """Return what tells a node from the others, also where several are on one machine."""
     return f"node {entry['NodeManagerAddress']} ({entry['NodeID'][:6]})"
 
 
