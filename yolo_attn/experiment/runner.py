@@ -6,7 +6,7 @@ The folder of an experiment:
     models/           the model YAMLs as they were
     runs/NAME-seedN/  Ultralytics' folder of a run, with log.txt, detections/ and record.json
     runs.jsonl        one record per run that ended
-    table.md, table.csv, *.png
+    table.md, table.csv, *.png, statistics.json
 """
 
 import time
@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from yolo_attn.experiment import journal, launch, plots, settings, tables
+from yolo_attn.experiment import journal, launch, plots, settings, statistics_table, tables
 from yolo_attn.experiment.plan import Experiment, Plan, check
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome, Task
 from yolo_attn.storage import atomic_write, folder_lock
@@ -49,6 +49,7 @@ def run(experiment: Experiment, log: Callable[[str], None] = print) -> Outcome:
         _check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
         outcome = _do_runs(experiment, plan, log)
         plots.write(experiment.out, outcome.models, outcome.runs)
+        outcome = statistics_table.extend(experiment.out, plan.data, outcome)
     return outcome
 
 
