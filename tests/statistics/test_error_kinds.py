@@ -65,3 +65,54 @@ def test_counts_and_gains_are_those_of_tidecv(seed):
     assert [kind.dAP for kind in found.kinds] == pytest.approx([gains[name] for name in SHORT], abs=1e-6)
     assert found.false_positives_dAP == pytest.approx(special["FalsePos"], abs=1e-6)
     assert found.false_negatives_dAP == pytest.approx(special["FalseNeg"], abs=1e-6)
+
+
+def row(left, top, width, height, score, category):
+    return [left, top, width, height, score, category, 0, 0]
+
+
+def test_kinds_under_the_official_protocol_by_hand():
+    """One of each kind; a detection in a score-0 box is no error, and that box is not missed."""
+    truth = np.array(
+        [
+            row(0, 0, 10, 10, 1, 1),  # hit, and a duplicate of it
+            row(50, 0, 10, 10, 1, 1),  # at IoU 1 / 3: localisation
+            row(100, 0, 10, 10, 1, 2),  # found as class 1: class
+            row(150, 0, 10, 10, 1, 2),  # at IoU 1 / 3 as class 1: both
+            row(200, 0, 10, 10, 1, 3),  # missed
+            row(300, 0, 40, 40, 0, 1),  # score 0
+        ]
+    )
+    detections = np.array(
+        [
+            row(0, 0, 10, 10, 0.9, 1),
+            row(0, 0, 10, 10, 0.8, 1),
+            row(55, 0, 10, 10, 0.7, 1),
+            row(100, 0, 10, 10, 0.6, 1),
+            row(155, 0, 10, 10, 0.5, 1),
+            row(250, 0, 10, 10, 0.4, 1),
+            row(310, 10, 10, 10, 0.3, 1),
+        ]
+    )
+    frames = [Frame("a", 400, 400, truth, detections)]
+    found = find_kinds(pooled(frames, official=True), 1, 10, official=True)
+    counts = {kind.kind: kind.count for kind in found.kinds}
+    # The box of the "both" is missed too: no localisation or class error points at it.
+    assert counts == {"class": 1, "localisation": 1, "both": 1, "duplicate": 1, "background": 1, "missed": 2}
+    # Class 1 has a hit at rank 1 of 3 boxes, the score-0 box among them; classes 2 and 3 none: (100 / 3 + 0 + 0) / 3.
+    assert pytest.approx(100 / 9) == found.AP50
+    gains = {kind.kind: kind.dAP for kind in found.kinds}
+    # Mended, the localisation error is a second hit at rank 3: 1 / 3 + 2 / 9 for class 1.
+    assert gains["localisation"] == pytest.approx(100 * (1 / 3 + 2 / 3 / 3) / 3 - 100 / 9)
+    # The class error becomes a hit of class 2 at rank 1 of 2 boxes.
+    assert gains["class"] == pytest.approx(100 * (1 / 3 + 1 / 2) / 3 - 100 / 9)
+    # Without its missed box class 3 is in no mean, and class 2 has one box fewer and still no hit.
+    assert gains["missed"] == pytest.approx(100 * (1 / 3 + 0) / 2 - 100 / 9)
+    assert gains["duplicate"] == gains["background"] == gains["both"] == 0  # they stand behind the only hit
+
+
+def test_without_detections_every_box_is_missed():
+    frames = [Frame("a", 99, 99, np.array([row(0, 0, 10, 10, 1, 1)]), np.empty((0, 8)))]
+    found = find_kinds(pooled(frames, official=True), 1, 10, official=True)
+    assert [kind.count for kind in found.kinds] == [0, 0, 0, 0, 0, 1]
+    assert found.AP50 == 0

@@ -73,7 +73,7 @@ def _p(value: float) -> str:
 
 def _notes(statistics: Statistics, compared: bool) -> Iterator[str]:
     if compared:
-        yield "- The best epoch was chosen by its score on these pictures, the last was not; differences at the best are optimistic."
+        yield "- The best epoch was chosen by its score on these pictures, the last was not; scores of the best are optimistic."
     if statistics.method:
         about = ABOUT[statistics.method].format(resamples=statistics.resamples)
         yield f"- These intervals and p values are about {about}."
