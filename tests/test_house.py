@@ -62,7 +62,7 @@ ALLOWED = {
     },
     "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
-    "statistics": {"numpy", "scipy", "yolo_attn.parallel", "yolo_attn.visdrone"},
+    "statistics": {"numpy", "scipy", "yolo_attn.visdrone"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone", "yolo_attn.yolo_format"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
@@ -91,6 +91,7 @@ ALLOWED = {
         "yolo_attn",  # its version
         "yolo_attn.storage",
         "yolo_attn.html_page",
+        "yolo_attn.parallel",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",

@@ -6,4 +6,5 @@ bootstrap     scores of many resampled sets of pictures, the same sets for every
 intervals     intervals and p values of paired differences over seeds and pictures
 corrections   p values of several comparisons at once
 error_kinds   class, localisation, both, duplicate, background, missed, and the AP that each costs
+picture_errors  misses and false alarms of each picture
 """

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from yolo_attn.parallel import no_progress, parallel_map
 from yolo_attn.statistics.outcomes import Outcomes
 from yolo_attn.statistics.weighted_ap import WeightedAP
 
@@ -17,11 +16,13 @@ class ScoreTable:
     """Scores in percent of one run; NaN where a set has no box of a class or size.
 
     Attributes:
+        pictures: P.
         names: Of the M columns: ("metric", "AP"), ("metric", "AP50"), then ("class", name) and ("size", range), AP each.
         whole: (M,) on the set itself.
         resampled: (W, M) on each resample.
     """
 
+    pictures: int
     names: tuple[tuple[str, str], ...]
     whole: np.ndarray
     resampled: np.ndarray
@@ -47,11 +48,4 @@ def score_resamples(
         names.append(("size", name))
         columns.append(weighted.mean(weights, weighted(weights)).mean(1))
     scores = np.stack(columns, 1)
-    return ScoreTable(tuple(names), scores[0], scores[1:])
-
-
-def score_runs(
-    runs: Sequence[tuple[Outcomes, dict[str, Outcomes]]], classes: Sequence[str], weights: np.ndarray
-) -> list[ScoreTable]:
-    """Score several runs on the same resamples, in threads: numpy lets go of the lock where it counts."""
-    return parallel_map(lambda run: score_resamples(*run, classes, weights), runs, no_progress, "resamples")
+    return ScoreTable(weights.shape[1], tuple(names), scores[0], scores[1:])

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import stats
 
 LEVEL = 0.95
-SEEDS, HIERARCHICAL, BOTH = "seeds", "hierarchical bootstrap", "seeds and pictures"  # methods
+SEEDS, PICTURES, HIERARCHICAL, BOTH = "seeds", "pictures", "hierarchical bootstrap", "seeds and pictures"  # methods
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ def over_seeds(differences: np.ndarray) -> Interval | None:
     return Interval(SEEDS, float(low), float(high), float(test.pvalue))
 
 
+def over_pictures(resampled: np.ndarray) -> Interval | None:
+    """Differences (W, S) on W resamples of the pictures -> percentiles of their mean: for these networks on other pictures."""
+    means = resampled[np.isfinite(resampled).all(1)].mean(1)
+    if not len(means):
+        return None
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(PICTURES, float(low), float(high), None)
+
+
 def hierarchical_bootstrap(resampled: np.ndarray, seed: int = 0) -> Interval | None:
     """Differences (W, S) of S seeds on W resamples of the pictures -> percentiles of their means over resampled seeds.
 
@@ -46,8 +55,7 @@ def hierarchical_bootstrap(resampled: np.ndarray, seed: int = 0) -> Interval | N
     if runs < 2 or not len(resampled):
         return None
     counts = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=len(resampled))
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile((resampled * counts).sum(1) / runs, [tail, 1 - tail])
+    low, high = np.quantile((resampled * counts).sum(1) / runs, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(HIERARCHICAL, float(low), float(high), None)
 
 
@@ -74,3 +82,19 @@ def over_seeds_and_pictures(differences: np.ndarray, resampled: np.ndarray, pict
     mean, error = differences.mean(), np.sqrt(variance)
     low, high = stats.t.interval(LEVEL, freedom, mean, error)
     return Interval(BOTH, float(low), float(high), float(2 * stats.t.sf(abs(mean) / error, freedom)))
+
+
+def all_intervals(differences: np.ndarray, resampled: np.ndarray | None, pictures: int) -> list[Interval]:
+    """Every interval that is defined for differences (S,), and (W, S) on resamples of the pictures if there are any."""
+    found = [over_seeds(differences)]
+    if resampled is not None:
+        found.append(over_pictures(resampled))
+        found.append(hierarchical_bootstrap(resampled))
+        found.append(over_seeds_and_pictures(differences, resampled, pictures))
+    return [interval for interval in found if interval]
+
+
+def leading(intervals: list[Interval]) -> Interval | None:
+    """The interval to report first: for other seeds and pictures, else for other seeds. None if neither is defined."""
+    by_method = {interval.method: interval for interval in intervals}
+    return by_method.get(BOTH) or by_method.get(SEEDS)

@@ -12,7 +12,7 @@ import numpy as np
 from yolo_attn.statistics.outcomes import Outcomes
 
 CELLS = 1 << 17  # detections times resamples held at a time: what fits the cache
-RECALLS = np.linspace(0, 1, 101)  # at which COCO samples precision
+RECALLS = np.linspace(0, 1, 101)  # at which COCO samples precision, to the last bit
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,10 +27,15 @@ class _Class:
 
 
 class WeightedAP:
-    """Weights of pictures (W, P), whole numbers -> AP of each class (W, C, T) in percent, NaN for a class without boxes."""
+    """Weights of pictures (W, P), whole numbers -> AP of each class (W, C, T) in percent, NaN for a class without boxes.
 
-    def __init__(self, outcomes: Outcomes):
-        self.official = outcomes.official
+    Args:
+        outcomes: What became of the detections.
+        recalls: Where COCO's AP samples precision; the official AP is the whole area and needs none.
+    """
+
+    def __init__(self, outcomes: Outcomes, recalls: np.ndarray = RECALLS):
+        self.official, self.recalls = outcomes.official, recalls
         self.boxes = outcomes.boxes
         self._classes = [_of_class(outcomes, category) for category in range(len(outcomes.boxes))]
         self._thresholds = outcomes.hit.shape[1]
@@ -80,7 +85,7 @@ class WeightedAP:
             if self.official:  # the area under the envelope: recall rises by the weight of each hit
                 ap[:, threshold] = (envelope * of_hit).sum(1) / np.maximum(1, total)
             else:
-                ap[:, threshold] = _at_recalls(positives, envelope, total)
+                ap[:, threshold] = _at_recalls(positives, envelope, total, self.recalls)
         ap[total == 0] = np.nan
         return 100 * ap
 
@@ -95,7 +100,7 @@ def _of_class(outcomes: Outcomes, category: int) -> _Class:
     return _Class(outcomes.picture[index], hits, uncounted, before, outcomes.boxes[category])
 
 
-def _at_recalls(positives: np.ndarray, envelope: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Sums of hits (W, H) and the envelope at them, boxes (W,) -> (W,) mean precision at the 101 recalls of COCO."""
-    reached = np.searchsorted(RECALLS, positives / np.maximum(1, total)[:, None], side="right")
-    return (envelope * np.diff(reached, axis=1, prepend=0)).sum(1) / len(RECALLS)
+def _at_recalls(positives: np.ndarray, envelope: np.ndarray, total: np.ndarray, recalls: np.ndarray) -> np.ndarray:
+    """Sums of hits (W, H) and the envelope at them, boxes (W,) -> (W,) mean precision at the recalls."""
+    reached = np.searchsorted(recalls, positives / np.maximum(1, total)[:, None], side="right")
+    return (envelope * np.diff(reached, axis=1, prepend=0)).sum(1) / len(recalls)
