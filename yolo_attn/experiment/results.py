@@ -8,7 +8,6 @@ from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Outcome
 
 
-
 class Results:
     """The journal of an experiment's folder, as far as it concerns this experiment. One process at a time may have it."""
 

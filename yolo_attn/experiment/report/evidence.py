@@ -58,13 +58,15 @@ def overall(statistics: Statistics, checkpoint: str) -> list[Effect]:
 
 def parts(statistics: Statistics, kind: str) -> list[Effect]:
     """The effects on each class ("class") or range of object sizes ("size"), p values adjusted for the number of parts."""
-    seeds = {entry.model: len(entry.seeds) for entry in statistics.comparisons if entry.checkpoint == statistics.checkpoint}
+    seeds = {
+        entry.model: len(entry.seeds) for entry in statistics.comparisons if entry.checkpoint == statistics.checkpoint
+    }
     found = [
-        Effect(part.model, part.name, Difference(part.difference, part.low, part.high, seeds.get(part.model, 0)), part.q)
+        Effect(
+            part.model, part.name, Difference(part.difference, part.low, part.high, seeds.get(part.model, 0)), part.q
+        )
         for part in statistics.parts
         if part.kind == kind
     ]
     order = list(dict.fromkeys(effect.part for effect in found))
     return sorted(found, key=lambda effect: order.index(effect.part))
-
-

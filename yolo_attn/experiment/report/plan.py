@@ -11,6 +11,10 @@ def sentence(folders: Sequence[Path]) -> str:
     named = []
     for folder in folders:
         for plan in written_plan.read(folder)[:1]:
-            when = "before any run had finished" if plan.finished_runs == 0 else f"when {plan.finished_runs} runs had finished"
+            when = (
+                "before any run had finished"
+                if plan.finished_runs == 0
+                else f"when {plan.finished_runs} runs had finished"
+            )
             named.append(f"{plan.file}, SHA-256 {plan.sha256}, written {plan.time}, {when}")
     return "; ".join(named) + "." if named else "No plan was written before the training."
