@@ -62,6 +62,7 @@ ALLOWED = {
     },
     "visdrone/evaluation/plots": {"numpy", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
     "visdrone/evaluation/gallery": {"numpy", "PIL", "matplotlib", "yolo_attn.storage", "yolo_attn.visdrone"},
+    "statistics": {"numpy", "scipy", "yolo_attn.visdrone"},
     "demo": {"numpy", "cv2", "yolo_attn.storage", "yolo_attn.visdrone", "yolo_attn.yolo_format"},
     "detection": {"numpy", "cv2", "onnxruntime", "yolo_attn.storage", "yolo_attn.tiling", "yolo_attn.visdrone"},
     "detection/torch_detector": {"numpy", "torch", "torchvision", "ultralytics"},  # the torch detector
@@ -88,10 +89,12 @@ ALLOWED = {
         "yolo_attn",  # its version
         "yolo_attn.storage",
         "yolo_attn.html_page",
+        "yolo_attn.parallel",
         "yolo_attn.layers",
         "yolo_attn.model_yaml",
         "yolo_attn.plugin",
         "yolo_attn.visdrone",
+        "yolo_attn.statistics",
         "yolo_attn.detection",
     },
     "analysis": {
@@ -136,6 +139,8 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.prepare",
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
+    "statistics.bootstrap",
+    "statistics.intervals",
     "demo",
     "detection.opening",
     "detection.onnx_detector",

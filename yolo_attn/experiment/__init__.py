@@ -17,5 +17,9 @@ records.py      the record of a run as JSON
 journal.py      the file of these records
 scores.py, complexity.py, environment.py  what is measured, and where
 summary.py      means and differences of the models
+compare.py      the same from resampled pictures too, corrected for several models; compare_details.py by class, size, error, picture
+comparison.py   statistics.json, which holds the comparison
+validation_set.py, measured_runs.py, paired_tables.py  the stored detections it is made from
+statistics_table.py                       its section below the tables
 tables.py, plots.py                       how they are shown
 """

@@ -58,6 +58,14 @@ class CarriedWeights(Record):
 
 
 @dataclass(frozen=True)
+class LastEpoch(Record):
+    """The scores of the weights after the last epoch, as `FinishedRun` has those of the best one."""
+
+    scores: Mapping[str, Score]
+    per_class: Mapping[str, Mapping[str, Score]]
+
+
+@dataclass(frozen=True)
 class FinishedRun(Record):
     """A run that was trained and measured."""
 
@@ -68,12 +76,13 @@ class FinishedRun(Record):
     parameters: int  # of the network before fusing
     gflops: float  # 10^9 operations for one image
     latency_ms: float  # of a forward pass of the fused network
-    scores: Mapping[str, Score]  # over all classes
+    scores: Mapping[str, Score]  # over all classes, of the epoch with the best mAP on the validation images
     per_class: Mapping[str, Mapping[str, Score]]  # {score: {class: percent}}
     curve: Mapping[str, list[float]]  # {"epoch": epochs, score: percent at each}, validated during training
     resumed_after: list[int]  # the epochs after which the training was cut and resumed
     environment: Environment
     carried: CarriedWeights | None = None  # None without a checkpoint
+    last: LastEpoch | None = None  # None in records of older versions
     status: str = field(default="finished", init=False)
 
     @classmethod
@@ -112,7 +121,8 @@ def run_from_json(text: str) -> FinishedRun | FailedRun:
         return _build(FailedRun, values)
     run = _build(FinishedRun, values)
     carried = _build(CarriedWeights, run.carried) if run.carried is not None else None
-    return replace(run, environment=_build(Environment, run.environment), carried=carried)
+    last = _build(LastEpoch, run.last) if run.last is not None else None
+    return replace(run, environment=_build(Environment, run.environment), carried=carried, last=last)
 
 
 def _build(cls: type[T], values: object) -> T:

@@ -6,7 +6,7 @@ The folder of an experiment:
     models/           the model YAMLs as they were
     runs/NAME-seedN/  Ultralytics' folder of a run, with log.txt, detections/ and record.json
     runs.jsonl        one record per run that ended
-    table.md, table.csv, *.png
+    table.md, table.csv, *.png, statistics.json
 """
 
 import queue
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 
-from yolo_attn.experiment import launch, plots
+from yolo_attn.experiment import launch, plots, statistics_table
 from yolo_attn.experiment.places import Place, waiting_threads
 from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.experiment.preparation import prepared, task
@@ -42,6 +42,7 @@ def run(
     with prepared(experiment, place) as (plan, opened):
         outcome = _do_runs(experiment, plan, opened, log)
         plots.write(experiment.out, outcome.models, outcome.runs)
+        outcome = statistics_table.extend(experiment.out, plan.data, outcome)
     return outcome
 
 

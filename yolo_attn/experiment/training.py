@@ -17,7 +17,7 @@ from yolo_attn.experiment import checkpoints, pretrained
 from yolo_attn.experiment.complexity import complexity, milliseconds
 from yolo_attn.experiment.environment import commit, processor
 from yolo_attn.experiment.launch import RECORD, TASK
-from yolo_attn.experiment.records import Environment, FinishedRun, Task
+from yolo_attn.experiment.records import Environment, FinishedRun, LastEpoch, Task
 from yolo_attn.experiment.scores import score
 from yolo_attn.plugin.threads import use_threads
 from yolo_attn.storage import atomic_write
@@ -71,7 +71,9 @@ def measure(folder: Path, task: Task, data: Mapping[str, Any]) -> FinishedRun:
     used, network = trained.ckpt["train_args"], trained.model.float()
     imgsz, channels, requested_device = used["imgsz"], data.get("channels", 3), task.training.get("device")
     device = select_device(requested_device, verbose=False)
-    scores = score(weights, data, folder, imgsz, min(used["batch"], 16), requested_device)
+    batch = min(used["batch"], 16)
+    last = score(folder / "weights" / "last.pt", data, folder, imgsz, batch, requested_device, "detections-last")
+    scores = score(weights, data, folder, imgsz, batch, requested_device)
     size = complexity(network, imgsz, channels)
     return FinishedRun(
         model=task.name,
@@ -87,6 +89,7 @@ def measure(folder: Path, task: Task, data: Mapping[str, Any]) -> FinishedRun:
         resumed_after=[int(line) for line in _lines(folder / RESUMED)],
         environment=_environment(device),
         carried=pretrained.carried_weights(folder),
+        last=LastEpoch(last.overall, last.per_class),
     )
 
 

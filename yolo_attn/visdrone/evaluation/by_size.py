@@ -49,9 +49,14 @@ class SizeScore:
     @property
     def name(self) -> str:
         """The range in words, such as "8² to 16²"."""
-        if self.low == 0:
-            return "all" if math.isinf(self.high) else f"below {self.high:g}²"
-        return f"{self.low:g}² and above" if math.isinf(self.high) else f"{self.low:g}² to {self.high:g}²"
+        return range_name(self.low, self.high)
+
+
+def range_name(low: float, high: float) -> str:
+    """The sides of a range in pixels -> the range in words, such as "8² to 16²"."""
+    if low == 0:
+        return "all" if math.isinf(high) else f"below {high:g}²"
+    return f"{low:g}² and above" if math.isinf(high) else f"{low:g}² to {high:g}²"
 
 
 def score_by_size(rows: Pooled, sides: Sequence[float] = SIDES) -> tuple[SizeScore, ...]:
@@ -59,13 +64,17 @@ def score_by_size(rows: Pooled, sides: Sequence[float] = SIDES) -> tuple[SizeSco
     return tuple(_score(rows, low, high) for low, high in pairwise(sides))
 
 
-def _score(rows: Pooled, low: float, high: float) -> SizeScore:
+def in_range(rows: Pooled, low: float, high: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the boxes of a range (G,), and at each threshold its hits (D, 10) and its false positives (D, 10), all bool."""
     truth_inside, detection_inside = (_inside(boxes, low, high) for boxes in (rows.truth, rows.detections))
     hit = assign(_pairs_of(rows.pairs, truth_inside)) >= 0
     # What is left may take an ignored box. No such choice changes a hit, so this can come second.
     excused = assign(_with_score_0(_pairs_of(rows.pairs, ~truth_inside)), ~hit) >= 0
-    wrong = ~hit & ~excused & detection_inside[:, None]
+    return truth_inside, hit, ~hit & ~excused & detection_inside[:, None]
 
+
+def _score(rows: Pooled, low: float, high: float) -> SizeScore:
+    truth_inside, hit, wrong = in_range(rows, low, high)
     numbers, weights = np.zeros((len(NAMES), 5)), np.zeros(len(NAMES))
     totals = [truth_inside & (rows.truth[:, 5] == category) for category in CATEGORIES]
     for index, (of_class, of_truth) in enumerate(zip(rows.by_score, totals, strict=True)):
