@@ -7,13 +7,15 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from markupsafe import Markup
 from typer.testing import CliRunner
 
 from yolo_attn import cli
 from yolo_attn.experiment import journal
 from yolo_attn.experiment.records import FailedRun
-from yolo_attn.experiment.report import page
+from yolo_attn.experiment.report import figures, page
 
+pytestmark = pytest.mark.usefixtures("no_plots")
 VOID = {"meta", "image", "use", "path", "br"}
 
 
@@ -61,6 +63,12 @@ def written(folder: Path) -> tuple[str, Reader]:
 
 
 @pytest.fixture
+def no_plots(monkeypatch):
+    """Drawing takes most of the time; one page of these tests has its plots."""
+    monkeypatch.setattr(figures, "inline_svg", lambda figure, title: Markup("<svg></svg>"))
+
+
+@pytest.fixture
 def moved(data):
     """Pictures and annotations out of the way."""
     place = data.parent / "set"
@@ -69,9 +77,13 @@ def moved(data):
     (data.parent / "elsewhere").rename(place)
 
 
-def test_the_page_is_small_loads_nothing_and_every_link_leads_somewhere(bench):
+def test_the_page_is_small_loads_nothing_and_every_link_leads_somewhere(bench, monkeypatch):
+    monkeypatch.undo()  # with plots
     folder = bench()
     text, reader = written(folder)
+    assert (
+        text.count("<svg") - text.count('class="pair"') * 2 == 2 + 3 + 2 + 1
+    )  # curves, precision, differences, latency
     assert len(text.encode()) < 5_000_000
     assert not re.search(r'(src|href)="?(http|//)|@import|url\((?!#)|fetch\(', text)
     for link in reader.links:
@@ -87,8 +99,7 @@ def test_the_page_has_every_section_and_its_numbers(bench):
         assert f'id="{section.replace(" ", "-")}"' in text
     assert "ema against plain on three" in reader.text
     assert "12.75 ± 1.06" in reader.text  # official AP of ema: 12 and 13.5
-    assert "+2.25" in reader.text or "+5" in reader.text
-    assert text.count("<svg") > 6 and text.count('class="pair"') == 5  # worst a, b and c, and changed a and b
+    assert text.count('class="pair"') == 6  # a, b and c are the worst and changed
     for kind in ("class", "localisation", "duplicate", "background", "missed"):
         assert kind in reader.text
 
