@@ -11,6 +11,7 @@ from yolo_attn import cli
 from yolo_attn.experiment import runner, written_plan
 from yolo_attn.experiment.plan import Experiment
 from yolo_attn.experiment.records import FailedRun, Outcome
+from yolo_attn.experiment.report import page
 
 WORDS = ["bench", "--models", "a.yaml", "--data", "d.yaml", "--epochs", "3", "--out", "out"]
 
@@ -35,6 +36,7 @@ def experiments(monkeypatch):
         return Outcome(models=("a",), runs=(), failed=tuple(failed), table="| the table |")
 
     monkeypatch.setattr(runner, "run", run)
+    monkeypatch.setattr(page, "write", lambda folders, with_latex: [Path(f"{folders[0]}/report.html {with_latex}")])
     return requested
 
 
@@ -116,7 +118,7 @@ def test_a_word_that_says_nothing_is_named_in_one_line(experiments, monkeypatch,
 @pytest.mark.parametrize(("epochs", "code"), [("3", 0), ("7", 1)], ids=["all finished", "one failed"])
 def test_the_table_is_printed_and_the_exit_code_says_whether_a_run_failed(experiments, epochs, code):
     done = CliRunner().invoke(cli.app, [*WORDS, "--epochs", epochs])
-    assert (done.exit_code, done.stdout.strip()) == (code, "| the table |")
+    assert (done.exit_code, done.stdout.strip()) == (code, "| the table |\nout/report.html False")
 
 
 def test_no_epoch_is_no_training(experiments):

@@ -71,12 +71,15 @@ def bench(
             "Default: of the runs that are finished.",
         ),
     ] = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Also write the comparison as table.tex, in booktabs' style.")
+    ] = False,
     training: Annotated[
         list[str] | None,
         typer.Argument(metavar="KEY=VALUE", help="Arguments of Ultralytics' training, such as imgsz=640."),
     ] = None,
 ) -> None:
-    """Train every model with every seed, score each run, and write tables and plots.
+    """Train every model with every seed, score each run, and write tables, plots and a report.
 
     Interrupted? Run the command again: finished runs are kept, interrupted ones resume. The exit code is 1 if a run failed.
 
@@ -99,6 +102,7 @@ def bench(
     from yolo_attn.experiment.cluster import ray_cluster
     from yolo_attn.experiment.places import this_machine
     from yolo_attn.experiment.plan import Experiment
+    from yolo_attn.experiment.report import page
 
     experiment = Experiment(
         models=names,
@@ -116,6 +120,8 @@ def bench(
         return
     outcome = runner.run(experiment, typer.echo, place)
     typer.echo(outcome.table)
+    for file in page.write([out], with_latex=latex):
+        typer.echo(file)
     raise typer.Exit(int(bool(outcome.failed)))
 
 

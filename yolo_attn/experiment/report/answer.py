@@ -51,5 +51,5 @@ def _interval(entry: Comparison) -> str:
 def _how(found: Sequence[Comparison], statistics: Statistics) -> str:
     how = f"percentage points at the {statistics.checkpoint} epoch"
     if any(entry.low is not None for entry in found):
-        how += f", {statistics.level:.0%} intervals over {statistics.method}"
+        how += f", {100 * statistics.level:g} % intervals over {statistics.method}"
     return how + ("; judged by p values that Holm's method adjusts for the number of models" if len(found) > 1 else "")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from yolo_attn.experiment.measure_detections import FOLDERS
+from yolo_attn.experiment.measured_runs import FOLDERS
 from yolo_attn.experiment.report.folders import Recorded, Run
 from yolo_attn.experiment.validation_set import ValidationSet, read_validation_set
 from yolo_attn.statistics.outcomes import outcomes, pooled

@@ -23,7 +23,7 @@ def statistics_of(study: Study) -> Statistics:
         except FileNotFoundError:  # an older folder, or one whose runs have not ended
             pass
         else:
-            if _pairs(written) == _pairs_of(study):
+            if written.baseline == models[0] and _pairs(written) == _pairs_of(study):
                 return written
     data = Path(str(study.settings.get("data", "")))
     return compare(models, [(entry.run, entry.folder) for entry in study.recorded], data)

@@ -69,6 +69,8 @@ def precision_over_recall(models: Sequence[str], precision: Mapping[Run, Mapping
         models: In the order of their colours.
         precision: {run: {class: (101,) precision over recall, 0 to 1}}.
     """
+    if not precision:
+        return []
     classes = list(dict.fromkeys(name for by_class in precision.values() for name in by_class))
     panels = {
         "mean over classes": {run: np.mean(list(curves.values()), 0) for run, curves in precision.items() if curves}

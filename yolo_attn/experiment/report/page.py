@@ -74,7 +74,7 @@ def html(study: Study, page: Path) -> str:
         "model_files": {name: address(file, page) if file.is_file() else "" for name, file in study.models.items()},
         "study": study,
         "plan": plan.sentence(study.folders),
-        "commands": [_command(study, folder) for folder in study.folders],
+        "commands": commands(study),
         "results": tables.results(summaries),
         "protocol": (OFFICIAL if official else ULTRALYTICS).removeprefix("- "),
         "cost": COST.removeprefix("- "),
@@ -130,15 +130,27 @@ def _title(models: Sequence[str], study: Study) -> str:
     return f"{what} on {Path(str(study.settings.get('data', 'unknown data'))).stem}"
 
 
-def _command(study: Study, folder: Path) -> str:
-    """A command line that does the runs of a folder anew, with its own copies of the models."""
-    known = {name for name, file in study.models.items() if file.parent.parent == folder}
-    seeds = sorted({entry.run.seed for entry in study.recorded if entry.journal.parent == folder})
+def commands(study: Study) -> list[str]:
+    """Command lines that do the runs of each folder anew, with its own copies of the models."""
     settings = dict(study.settings)
     data, epochs = settings.pop("data", "?"), settings.pop("epochs", "?")
-    files = ",".join(str(study.models[name]) for name in study.models if name in known)
-    words = ["yolo-attn", "bench", "--models", files, "--data", str(data), "--seeds", ",".join(map(str, seeds))]
-    words += ["--epochs", str(epochs), "--out", "NEW_FOLDER"]
-    return shlex.join(
-        words + [f"{key}={value}" for key, value in settings.items() if key.isidentifier() and key not in VERSIONS]
-    )
+    training = [f"{key}={value}" for key, value in settings.items() if key.isidentifier() and key not in VERSIONS]
+    lines = []
+    for folder in study.folders:
+        runs = [entry.run for entry in study.recorded if entry.journal.parent == folder]
+        files = ",".join(str(folder / "models" / f"{name}.yaml") for name in dict.fromkeys(run.model for run in runs))
+        seeds = ",".join(map(str, sorted({run.seed for run in runs})))
+        words = [
+            "yolo-attn",
+            "bench",
+            "--models",
+            files,
+            "--data",
+            str(data),
+            "--seeds",
+            seeds,
+            "--epochs",
+            str(epochs),
+        ]
+        lines += [shlex.join([*words, "--out", "NEW_FOLDER", *training])] if runs else []
+    return lines

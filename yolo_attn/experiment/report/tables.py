@@ -48,7 +48,7 @@ def effects(models: Sequence[str], found: Sequence[Effect], part: str, correctio
     rows = []
     for effect in found:
         value = effect.difference
-        p = [number(effect.p, "{:.3f}")] if correction else []
+        p = [_p_value(effect.p)] if correction else []
         ends = [number(end, "{:+.2f}") for end in (value.value, value.low, value.high)]
         rows.append((Cell(effect.model), Cell(effect.part), *ends, *p, number(value.n, "{}")))
     return Table(tuple(heading), tuple(rows), tuple(models.index(effect.model) for effect in found))
@@ -61,7 +61,7 @@ def methods(models: Sequence[str], statistics: Statistics) -> Table:
         if (entry.metric, entry.checkpoint) == (statistics.metric, statistics.checkpoint):
             for interval in entry.intervals:
                 ends = [number(end, "{:+.2f}") for end in (interval.low, interval.high)]
-                rows.append((Cell(entry.model), Cell(interval.method), *ends, number(interval.p, "{:.3f}")))
+                rows.append((Cell(entry.model), Cell(interval.method), *ends, _p_value(interval.p)))
                 colours.append(models.index(entry.model))
     return Table(("model", "interval over", "from", "to", "p"), tuple(rows), tuple(colours))
 
@@ -91,6 +91,10 @@ def environments(recorded: Iterable[Recorded]) -> Table:
 def number(value: float | None, form: str) -> Cell:
     """Write a number in a form of `str.format`; None is shown as NOTHING and sorts last."""
     return Cell(NOTHING, float("-inf")) if value is None else Cell(form.format(value), value)
+
+
+def _p_value(p: float | None) -> Cell:
+    return Cell("<0.001", p) if p is not None and p < 0.001 else number(p, "{:.3f}")
 
 
 def _mean(value: Mean | None, digits: int) -> Cell:
