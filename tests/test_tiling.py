@@ -70,9 +70,16 @@ def test_text_that_is_no_grid_is_refused(text):
         TileGrid.parse(text)
 
 
-@pytest.mark.parametrize("text", ["0", "0x2", "3x0"])
-def test_tiles_of_no_pixels_are_refused(text):
-    with pytest.raises(ValueError, match="of 1 or more"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("0", "tiles: 0 pixels; give a side of at least the model's stride, such as 640"),
+        ("0x2", "tiles: 0 columns x 2 rows; give at least 1 of each, such as 3x2"),
+        ("3x0", "tiles: 3 columns x 0 rows; give at least 1 of each, such as 3x2"),
+    ],
+)
+def test_tiles_of_no_pixels_are_refused(text, message):
+    with pytest.raises(ValueError, match=f"^{message}$"):
         TileGrid.parse(text)
 
 

@@ -22,8 +22,14 @@ class TileGrid:
     overlap: float = OVERLAP  # share of a tile's side that its neighbour repeats, at least 0 and below 1
 
     def __post_init__(self) -> None:
-        if (self.size is None) == (self.counts is None) or min(self.counts or (self.size or 0,)) < 1:
-            raise ValueError(f"tiles: size {self.size}, counts {self.counts}; give one of them, of 1 or more")
+        if (self.size is None) == (self.counts is None):
+            raise ValueError(f"tiles: size {self.size}, counts {self.counts}; give one of them")
+        if self.size is not None and self.size < 1:
+            raise ValueError(f"tiles: {self.size} pixels; give a side of at least the model's stride, such as 640")
+        if self.counts and min(self.counts) < 1:
+            raise ValueError(
+                f"tiles: {self.counts[0]} columns x {self.counts[1]} rows; give at least 1 of each, such as 3x2"
+            )
         if self.counts and max(self.counts) > MOST_TILES:
             raise ValueError(
                 f"tiles: {self.counts[0]} columns x {self.counts[1]} rows; at most {MOST_TILES} of each. Tiles of a given size"

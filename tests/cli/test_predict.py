@@ -1,7 +1,10 @@
 """`yolo-attn predict` and `yolo-attn visdrone predict` as a user types them."""
 
 import inspect
+import random
+import subprocess
 import sys
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -200,3 +203,50 @@ def test_tiles_larger_than_the_pictures_change_nothing_but_the_merge(model, imag
     run(*arguments, "--out", tmp_path / "tiles", "--tiles", 640)
     assert len(read(tmp_path / "whole" / "a.txt")) > 100
     np.testing.assert_array_equal(read(tmp_path / "tiles" / "a.txt"), read(tmp_path / "whole" / "a.txt"))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files of a folder but for its journal and the drafts of a killed run."""
+    files = (
+        path for path in folder.glob("*") if not path.name.startswith(".") and path.suffix not in (".jsonl", ".partial")
+    )
+    return {path.name: path.read_bytes() for path in files}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["predict", "visdrone predict"])
+def test_a_run_with_tiles_may_be_killed_at_any_moment_and_repeated(model, images, tmp_path, verb):
+    draws = np.random.default_rng(0)
+    for number in range(40):
+        cv2.imwrite(str(images / f"{number:02}.png"), draws.integers(0, 256, (150, 200, 3), np.uint8))
+    source = "--images" if verb == "visdrone predict" else "--source"
+    options = [] if verb == "visdrone predict" else ["--visdrone", "--draw", "--json"]
+    arguments = [*verb.split(), "--model", model, source, images, "--tiles", 64, *options]
+    run(*arguments, "--out", tmp_path / "whole")
+    expected = contents(tmp_path / "whole")
+    assert len(expected) == (43 if verb == "visdrone predict" else 85)
+    out, moments, found = tmp_path / "killed", random.Random(0), 0
+    for least in (1, 10, 25):
+        command = [
+            sys.executable,
+            "-c",
+            "from yolo_attn.cli import main; main()",
+            *map(str, arguments),
+            "--out",
+            str(out),
+        ]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        written_before = {path: path.stat().st_mtime_ns for path in out.glob("*.txt")}
+        while process.poll() is None:
+            time.sleep(0.005)
+            written = {path: path.stat().st_mtime_ns for path in out.glob("*.txt")}
+            if len(written.items() - written_before.items()) >= least:
+                time.sleep(moments.uniform(0, 0.02))
+                process.kill()
+                found += process.wait() != 0
+        left = contents(out)
+        assert all(content == expected[name] for name, content in left.items()), "a file is not whole"
+    assert found  # at least one was killed at work
+    run(*arguments, "--out", out)
+    assert contents(out) == expected
+    assert {path.name for path in out.iterdir()} == {path.name for path in (tmp_path / "whole").iterdir()}

@@ -52,6 +52,22 @@ def test_labels_and_the_list_of_images_join_the_official_files_which_stay(tmp_pa
     assert report.without_annotation is report.without_image is None
 
 
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_an_image_that_training_would_rotate_and_its_annotations_would_not_is_refused(tmp_path, suffix):
+    folder = split(tmp_path, {"a": CAR, "b": CAR}, images=[])
+    note = Image.Exif()
+    for stem, orientation in (("a", 1), ("b", 6)):
+        note[0x0112] = orientation
+        Image.new("RGB", (100, 50)).save(folder / "images" / f"{stem}{suffix}", exif=note)
+    with pytest.raises(
+        ValueError, match=rf"1 of 2 images .*\n.*b\{suffix}: its EXIF note \(orientation 6\) turns the image"
+    ):
+        prepare(tmp_path, ["val"])
+    note[0x0112] = 1
+    Image.new("RGB", (100, 50)).save(folder / "images" / f"b{suffix}", exif=note)
+    assert prepare(tmp_path, ["val"]).splits["val"].boxes["car"] == 2
+
+
 def test_every_row_left_out_is_counted_with_file_and_line_of_the_first(tmp_path):
     a = "\r\n0,0,10,10,0,0,0,0\r\n" + CAR + "5,5,5,5,1,11,0,0\r\n\r\n5,5,0,5,1,1,0,0\r\n"
     b = "0,0,9,9,1,0,0,0\n" + CAR + CAR + "200,5,5,5,1,1,0,0\n0,0,9,9,0,2,0,0\n5,5,5,5,0,11,0,0\n"

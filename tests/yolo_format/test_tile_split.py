@@ -63,6 +63,11 @@ def test_tiles_hold_the_pixels_the_labels_and_the_regions_of_their_place(tmp_pat
     )
 
 
+def test_the_tiles_of_a_png_are_written_without_a_warning_of_opencv(tmp_path, capfd):
+    tile_split([picture(tmp_path / "set", "a.png", "0 0.2 0.2 0.1 0.1\n")], tmp_path / "tiles", HALVES)
+    assert capfd.readouterr().err == ""
+
+
 def test_tiles_without_a_label_are_thinned_to_a_share_and_boxes_lost_are_counted(tmp_path):
     images = [picture(tmp_path / "set", f"{i:03d}.jpg", "", size=(64, 32)) for i in range(100)]
     images.append(picture(tmp_path / "set", "box.jpg", "0 0.5 0.5 1 1\n", size=(64, 32)))  # a quarter in each tile

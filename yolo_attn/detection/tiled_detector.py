@@ -62,7 +62,8 @@ class TiledDetector(Detector):
         self._network, self.tiles = detector, tiles
         if tiles.grid.size is not None and tiles.grid.size < self.info.stride:
             raise ValueError(
-                f"{self.file}: tiles of {tiles.grid.size} pixels are smaller than the model's stride of {self.info.stride}"
+                f"{self.file}: tiles of {tiles.grid.size} pixels are smaller than the model's stride of {self.info.stride};"
+                " name a larger side"
             )
 
     def _detect(self, padded: list[np.ndarray], settings: DetectionSettings) -> list[Detections]:

@@ -49,7 +49,7 @@ class LabelWriter:
     def _make(self, pairs: Sequence[tuple[str, str]]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
         """Return each image's labels (M, 5), its ignored regions (K, 4), and the reasons (N,) why rows are left out."""
         # One pass over the rows of many files and strings for paths save time.
-        sizes = [image_size(os.path.join(self.folder, "images", image)) for image, _ in pairs]
+        sizes = [image_size(os.path.join(self.folder, "images", image), upright=True) for image, _ in pairs]
         rows = [read(os.path.join(self.folder, "annotations", annotation)) for _, annotation in pairs]
         starts = np.cumsum([0, *map(len, rows)])
         image = np.repeat(np.arange(len(pairs)), np.diff(starts))

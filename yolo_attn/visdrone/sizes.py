@@ -7,18 +7,23 @@ from pathlib import Path, PureWindowsPath
 from PIL import Image  # opens the header only; OpenCV can tell a size only by decoding the pixels
 
 IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
+ORIENTATION, UPRIGHT, ROTATED_OR_FLIPPED = 0x0112, 1, range(2, 9)  # of EXIF: the tag and its values
 MAX_SIDE = 1_000_000  # pixels; a number above it in a CSV file is no image size
 
 
-def image_size(path: str | Path) -> tuple[int, int]:
+def image_size(path: str | Path, upright: bool = False) -> tuple[int, int]:
     """Return (width, height) from the header of an image file; an EXIF rotation is not applied.
 
     Raises:
-        ValueError: The file is no readable image, or has more pixels than Pillow opens.
+        ValueError: The file is no readable image, has more pixels than Pillow opens, or is not stored upright although `upright`
+            asks for it.
     """
+    orientation = UPRIGHT
     try:
         with Image.open(path) as image:
             size = image.size
+            if upright and "exif" in image.info:  # without it, Pillow decodes the pixels of a PNG file to look for it
+                orientation = image.getexif().get(ORIENTATION, UPRIGHT)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"{path}: more pixels than Pillow opens ({error}); make the image smaller") from error
     except Exception as error:  # Pillow's readers fail in many ways; Ultralytics adds an ImportError
@@ -26,6 +31,11 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise ValueError(f"{path}: no readable image ({reason}); replace it") from error
     if min(size) < 1:
         raise ValueError(f"{path}: an image of {size[0]} x {size[1]} pixels; replace it")
+    if orientation in ROTATED_OR_FLIPPED:
+        raise ValueError(
+            f"{path}: its EXIF note (orientation {orientation}) turns the image in training, but not its annotations; remove the"
+            " note, or store the image upright and annotate it so"
+        )
     return size
 
 
