@@ -65,9 +65,9 @@ def save(found: dict[int, dict[str, Row]], made: results.Made, pictures: int) ->
         )
         table.append((name, fmean(ap.values()), against, megapixels, seconds))
     note = (
-        f"{len(found)} drawings of {pictures} pictures of {SIZE[0]} x {SIZE[1]}, tiles of {TILE} x {TILE} at {INPUT}; the network is trained"
-        " on whole pictures at 1280. Means over the drawings, and the mean difference of the pairs with its 95 % interval. Megapixels"
-        " and seconds are those of a picture, the pass over the whole picture included."
+        f"{len(found)} drawings of {pictures} pictures of {SIZE[0]} x {SIZE[1]}, tiles of {TILE} x {TILE} at {INPUT}; the network is"
+        " trained on whole pictures at 1280. Means over the drawings, and the mean difference of the pairs with its 95 % interval."
+        " Megapixels and seconds are those of a picture, the pass over the whole picture included."
     )
     columns = ("way", "official AP", f"against {FULL}", "megapixels", "seconds")
     results.save("adaptive-tiles", columns, table, made, note)
