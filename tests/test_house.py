@@ -86,6 +86,7 @@ ALLOWED = {
         "yaml",
         "matplotlib",
         "psutil",
+        "ray",
         "scipy",
         "ultralytics",
         "yolo_attn",  # its version
@@ -147,8 +148,6 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.prepare",
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
-    "statistics.bootstrap",
-    "statistics.intervals",
     "demo",
     "detection.opening",
     "detection.onnx_detector",

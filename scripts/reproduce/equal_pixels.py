@@ -59,14 +59,14 @@ def main(
     whole_epochs = round(epochs * tiles * TILE**2 / (PICTURES[0] * WIDTH * HEIGHT))
     whole = data_yaml(out / "whole.yaml", root, LIST, {"ignored": "fill"})
     small = data_yaml(out / "small.yaml", draw(out / "small"), "images", {})
-    start = trained(out / "start", data=small, **START)
+    start = trained(out / "start", START["epochs"], data=small, **START)
     trainings = {
         "whole": {"data": whole, "imgsz": WIDTH, "rect": True, "epochs": whole_epochs, "batch": 2, "nbs": 2},
         "tiles": {"data": tiled, "imgsz": TILE, "epochs": epochs, "batch": 6, "nbs": 6},
     }
     val, rows = root / SPLITS[1], {}
     for name in [only] if only else trainings:
-        model = trained(out / name, pretrained=start, **FURTHER, **trainings[name])
+        model = trained(out / name, whole_epochs, pretrained=start, **FURTHER, **trainings[name])
         if not only:
             rows[name] = compare(model, val / "images", val / "annotations", out / "compared" / name, WAYS)
     if only:
@@ -90,13 +90,31 @@ def data_yaml(path: Path, root: Path, of_split: str, more: dict[str, str]) -> Pa
     return path
 
 
-def trained(folder: Path, **settings: Any) -> Path:
-    """Train the model, unless that is done, and return its last checkpoint."""
+def trained(folder: Path, falls: int, **settings: Any) -> Path:
+    """Train the model with a learning rate that falls this often, unless that is done, and return its last checkpoint."""
     finished, weights = folder / "finished", folder / "weights" / "last.pt"
     if not finished.exists():
-        YOLO(MODEL).train(project=str(folder.parent), name=folder.name, **SETTINGS, **settings)
+        model = YOLO(MODEL)
+        if falls != settings["epochs"]:
+            model.add_callback("on_train_batch_start", LearningRate(falls))
+        model.train(project=str(folder.parent), name=folder.name, **SETTINGS, **settings)
         finished.touch()
     return weights
+
+
+class LearningRate:
+    """Lets the learning rate fall a number of times in a training, at equal distances; Ultralytics' own falls once an epoch."""
+
+    def __init__(self, falls: int):
+        self.falls, self.step = falls, 0
+
+    def __call__(self, trainer: Any) -> None:
+        """Set the rate of the next step."""
+        steps = trainer.epochs * len(trainer.train_loader)
+        done = self.step * self.falls // steps / self.falls  # share of the training
+        for group in trainer.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * trainer.lf(done * trainer.epochs)
+        self.step += 1
 
 
 def save(compared: dict[str, tuple[Row, ...]], made: results.Made, note: str) -> None:

@@ -1,6 +1,7 @@
 """Detection on tiles: SAHI's boxes where settings are SAHI's, the border rule, both merges, and pictures of any size."""
 
 import weakref
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
@@ -325,11 +326,30 @@ def test_the_adaptive_detector_runs_no_more_tiles_than_asked_for_and_finds_what_
     detector = AdaptiveDetector(network, TileSettings(TileGrid(64, overlap=0), adaptive=0.25))
     image = marked(256, 256, (100, 100, 112, 112))
     (found,) = detector([image])
-    # Sixteen tiles would cover the picture; one holds all that the whole picture, at a quarter of its size, shows.
-    assert network.batches == [(1, 64, 64), (1, 64, 64)]
+    # Sixteen tiles would cover the picture; one holds all that the whole picture, at 3/8 of its size, shows.
+    assert network.batches == [(1, 96, 96), (1, 64, 64)]
     assert found.boxes.tolist() == [[100, 100, 112, 112]]
-    assert detector.input_pixels(256, 256) == (4 + 1) * 64 * 64
+    assert detector.input_pixels(256, 256) == 4 * 64 * 64 + 96 * 96
     assert [len(entry) for entry in detector([marked(1, 1), marked(30, 500), image])] == [0, 0, len(found)]
+
+
+@pytest.mark.parametrize(
+    ("side", "dynamic", "coarse"),
+    [
+        (256, True, 96),  # 1.5 times the input of a tile
+        (256, False, 64),  # the network takes nothing else
+        (80, True, 96),  # 1.25 times would be the scale of the tiles; the stride rounds it up
+        (64, True, 64),  # one tile
+    ],
+)
+def test_the_coarse_pass_is_larger_than_a_tile_where_the_network_and_the_picture_allow_it(side, dynamic, coarse):
+    network = Marks()
+    network.info = replace(network.info, dynamic=dynamic)
+    detector = AdaptiveDetector(network, TileSettings(TileGrid(64, overlap=0), adaptive=0.1))
+    detector([marked(side, side)])
+    assert network.batches == [(1, coarse, coarse)]
+    tiles = {256: 1, 80: 0, 64: 0}[side]  # a tenth of sixteen, four and one
+    assert detector.input_pixels(side, side) == coarse**2 + tiles * 64**2
 
 
 def test_the_coarse_pass_looks_below_conf_and_its_low_scores_are_not_handed_out(exported, pictures):

@@ -1,9 +1,12 @@
 """The table of two trainings on as many pixels."""
 
 import math
+from types import SimpleNamespace
+
+import pytest
 
 from scripts import results
-from scripts.reproduce.equal_pixels import data_yaml, save
+from scripts.reproduce.equal_pixels import LearningRate, data_yaml, save
 from yolo_attn.detection.compare import Row
 from yolo_attn.visdrone.splits import FOLDERS
 
@@ -37,6 +40,19 @@ def test_the_best_of_both_trainings_at_each_budget_is_marked(monkeypatch):
         ("whole", "whole-1280", 9.0, 18.0, 27.0, "1.20 *", "4.00 *", None, 9.0),
         ("tiles", "tiles-640-overlap-0.2", 8.0, 16.0, 24.0, "5.00", "3.00 *", None, 8.0),
     ]
+
+
+def test_the_learning_rate_of_few_long_epochs_falls_as_that_of_many_short_ones():
+    """Three epochs of eight steps, falling six times from 0.1: once in four steps, to a sixth of the first rate."""
+    group = {"initial_lr": 0.1, "lr": 0.1}
+    trainer = SimpleNamespace(
+        epochs=3, train_loader=range(8), lf=lambda epoch: 1 - epoch / 3, optimizer=SimpleNamespace(param_groups=[group])
+    )
+    rate, rates = LearningRate(6), []
+    for _ in range(24):
+        rate(trainer)
+        rates.append(group["lr"])
+    assert rates == pytest.approx([0.1 * (6 - fall) / 6 for fall in range(6) for _ in range(4)])
 
 
 def test_the_data_yaml_of_a_drawn_set_names_its_splits(tmp_path):

@@ -12,11 +12,13 @@ import numpy as np
 
 from yolo_attn.detection.detections import Detections
 from yolo_attn.detection.detector import require_images
+from yolo_attn.detection.letterbox import Letterbox, letterbox
 from yolo_attn.detection.tiled_detector import TiledDetector
 from yolo_attn.tiling import TileGrid
 
 STEPS = 8  # places of a tile along its own side
 CONTEXT = 0.5  # of a box's size, around it, that a tile must hold, too
+COARSE = 1.5  # input of the coarse pass, in sides of the input of a tile
 COARSE_CONF = 0.01  # scores of the coarse pass that count
 
 
@@ -54,7 +56,8 @@ def worthwhile_tiles(coarse: Detections, grid: TileGrid, share: float, height: i
 class AdaptiveDetector(TiledDetector):
     """A detector that runs on whole images, and on the tiles that are worth it by what it finds there.
 
-    Arguments and errors are those of `TiledDetector`; `tiles.adaptive` is given.
+    A network that takes any size sees the whole image larger than a tile, by `COARSE`: what it finds decides about the tiles, and
+    outside of them nothing else is found. Arguments and errors are those of `TiledDetector`; `tiles.adaptive` is given.
     """
 
     def __call__(self, images: Sequence[np.ndarray]) -> list[Detections]:
@@ -62,7 +65,8 @@ class AdaptiveDetector(TiledDetector):
         require_images(images)
         assert self.tiles.adaptive is not None
         conf = self.settings.conf
-        coarse = self._run(images, replace(self.settings, conf=min(conf, COARSE_CONF)))
+        places = [self._coarse_place(*image.shape[:2]) for image in images]
+        coarse = self._run(images, replace(self.settings, conf=min(conf, COARSE_CONF)), places)
         chosen = [
             worthwhile_tiles(found, self.tiles.grid, self.tiles.adaptive, *image.shape[:2])
             for image, found in zip(images, coarse, strict=True)
@@ -88,7 +92,14 @@ class AdaptiveDetector(TiledDetector):
         windows = self.tiles.grid.windows(height, width)
         most = int(self.tiles.adaptive * len(windows)) if self.tiles.adaptive and len(windows) > 1 else 0
         left, top, right, bottom = windows[0].tolist()
-        tile, whole = (
-            super(TiledDetector, self).input_pixels(*size) for size in ((bottom - top, right - left), (height, width))
-        )
-        return most * tile + whole
+        coarse = self._coarse_place(height, width).shape
+        return most * super(TiledDetector, self).input_pixels(bottom - top, right - left) + coarse[0] * coarse[1]
+
+    def _coarse_place(self, height: int, width: int) -> Letterbox:
+        """Size of an image -> its place in the input of the coarse pass, where nothing is larger than on a tile."""
+        left, top, right, bottom = self.tiles.grid.windows(height, width)[0].tolist()
+        enlarged = min(COARSE, max(height / (bottom - top), width / (right - left))) if self.info.dynamic else 1
+        if enlarged == 1:
+            return self._place(height, width)
+        size = self._input_size((round(enlarged * self.imgsz[0]), round(enlarged * self.imgsz[1])))
+        return letterbox((height, width), size, self.info.stride)

@@ -58,9 +58,11 @@ class Detector(ABC):
         require_images(images)
         return self._run(images, self.settings)
 
-    def _run(self, images: Sequence[np.ndarray], settings: DetectionSettings) -> list[Detections]:
-        """Do the work of a call with settings of its own."""
-        places = [self._place(*image.shape[:2]) for image in images]
+    def _run(
+        self, images: Sequence[np.ndarray], settings: DetectionSettings, places: Sequence[Letterbox] | None = None
+    ) -> list[Detections]:
+        """Do the work of a call with settings of its own, and with input sizes of its own if `places` are given."""
+        places = places or [self._place(*image.shape[:2]) for image in images]
         batches = list(self._batches(places))
 
         def run(batch: list[int]) -> list[Detections]:
