@@ -1,12 +1,14 @@
 """The stock export of models with layers that depend on its format."""
 
+import re
+
 import pytest
 import torch
 from torch import nn
 from ultralytics import YOLO
 from ultralytics.engine.exporter import Exporter
 
-from yolo_attn.layers import EMA, LAYERS
+from yolo_attn.layers import EMA, LAYERS, is_multi_source
 from yolo_attn.plugin import register
 
 ROWS = """nc: 3
@@ -17,6 +19,10 @@ backbone:
 head:
   - [[2], 1, Detect, [nc]]
 """
+
+
+# Operators that layers have used in their TorchScript graphs and that x2paddle 1.6 does not convert.
+UNKNOWN_TO_PADDLE = {"linalg_vector_norm", "narrow", "numpy_T", "ones_like", "reciprocal", "square", "unbind"}
 
 
 def built(folder, row):
@@ -74,10 +80,22 @@ def test_the_modules_of_a_model_without_plug_in_layers_get_no_attribute(exported
 
 @pytest.mark.parametrize("name", [name for name in LAYERS if hasattr(LAYERS[name], "export_format")])
 @pytest.mark.parametrize("size", [(1, 1), (1, 6), (7, 1), (6, 9)], ids="{0[0]}x{0[1]}".format)
-def test_the_form_for_ncnn_equals_the_usual_one(name, size):
+@pytest.mark.parametrize("format", ["ncnn", "paddle"])
+def test_the_form_for_a_format_equals_the_usual_one(name, size, format):
     layer, x = LAYERS[name](24, 4).double(), torch.rand(2, 24, *size, dtype=torch.float64) * 9
     nn.init.normal_(layer.gn.weight)
     nn.init.normal_(layer.gn.bias)
     expected = layer(x)
-    layer.export_format = "ncnn"
+    layer.export_format = format
     torch.testing.assert_close(layer(x), expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_uses_operators_that_paddles_converter_knows_or_is_refused(name):
+    several, x = is_multi_source(LAYERS[name]), torch.rand(1, 128, 6, 4)
+    layer = LAYERS[name]([128, 128] if several else 128).eval().requires_grad_(False)
+    layer.export_format = "paddle"
+    graph = torch.jit.trace(layer, ([x, x],) if several else (x,), check_trace=False).inlined_graph
+    unknown = set(re.findall(r"aten::(\w+)", str(graph))) & UNKNOWN_TO_PADDLE
+    refused = any("paddle" in getattr(module, "wrong_in", {}) for module in layer.modules())
+    assert refused or not unknown

@@ -8,6 +8,8 @@ The paper's tables fit one size of the feature map. Here they are resized to any
 distances: on a map twice as large, distances count half. On the size that they are made for nothing is interpolated.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -40,6 +42,7 @@ class AAConv(nn.Module):
         " k = max(int(0.2 * C) // heads, 20) * heads; v = max(int(0.1 * C) // heads, 1) * heads;"
         " s = size or (14 if C < 512 else 7)"
     )
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter ends with an error on its attention"}
     no_gate = "convolves channels"
 
     def __init__(self, channels: int, heads: int = 8, size: int = 0, stride: int = 1):

@@ -54,7 +54,10 @@ class DMSA(nn.Module):
     )
     no_gate = "convolves and shuffles channels"
 
-    wrong_in: ClassVar[dict[str, str]] = {"ncnn": "whose runtime crashes on its attention"}
+    wrong_in: ClassVar[dict[str, str]] = {
+        "ncnn": "whose runtime crashes on its attention",
+        "paddle": "whose converter takes no computed weights",
+    }
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ convolution of the feature map, in the form that suits the caller: `_ema_trainin
 Transforms of torch get the definition, and so do counters that put hooks on the convolutions, which the other forms do not call.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 from torch.autograd import forward_ad
@@ -52,6 +54,7 @@ class EMA(nn.Module):
     """
 
     parameter_formula = "10 * k**2 + 4 * k; k = C // factor"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter takes no computed weights"}
     export_format = ""
 
     def __init__(self, channels: int, factor: int = 32):

@@ -67,7 +67,7 @@ class FCA(nn.Module):
         bases = _bases if torch.jit.is_tracing() or torch.compiler.is_compiling() else _cached_bases
         basis, scale = bases(self.frequencies, height, width, x.dtype, x.device)
         parts = x.reshape(-1, self.frequencies, self.expand.out_features // self.frequencies, height, width)
-        pooled = (parts * basis).sum((3, 4), dtype=scale.dtype) * scale  # (B, frequencies, C / frequencies)
+        pooled = (parts * basis).to(scale.dtype).sum((3, 4)) * scale  # (B, frequencies, C / frequencies)
         gate = self.expand(F.relu(self.squeeze(pooled.flatten(1).to(x.dtype)))).sigmoid().to(x.dtype)  # (B, C)
         return gate[:, :, None, None]
 
@@ -77,7 +77,8 @@ def _bases(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Bases (frequencies, 1, H, W), and the factor of a sum over the map (frequencies, 1)."""
     place: dict[str, Any] = {"dtype": torch.promote_types(dtype, torch.float32), "device": device}
-    down, across = torch.tensor(BEST[:frequencies], **place)[:, :, None].unbind(1)
+    pairs = torch.tensor(BEST[:frequencies], **place)
+    down, across = pairs[:, :1], pairs[:, 1:]
     rows = (down * torch.arange(0.5, height, **place) * math.pi / height).cos()
     columns = (across * torch.arange(0.5, width, **place) * math.pi / width).cos()
     scale = torch.tensor([7 * 2 ** (((u > 0) + (v > 0)) / 2) for u, v in BEST[:frequencies]], **place)

@@ -5,6 +5,7 @@ their neighbours along the axis. The feature map times each gate is averaged.
 """
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +28,7 @@ class MCA(nn.Module):
     """
 
     parameter_formula = "10 + (2 + k) * by_channel; t = round(abs((log2(C) - 1) / 1.5)); k = max(1, t - 1 + t % 2)"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter knows no norm"}
 
     def __init__(self, channels: int, by_channel: bool = True):
         super().__init__()

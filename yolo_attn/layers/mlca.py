@@ -4,6 +4,8 @@ The feature map is averaged over 5 x 5 bins. One 1-D convolution over the channe
 means of the bins a global one, each as in ECA (https://arxiv.org/abs/1910.03151). Their mixture is spread over the pixels of a bin.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -29,6 +31,7 @@ class MLCA(nn.Module):
     """
 
     parameter_formula = "2 * k; k = int(abs((log2(C) + 1) / 2)) | 1"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose file is a few percent off"}
 
     def __init__(self, channels: int, bins: int = 5, local_weight: float = 0.5):
         super().__init__()

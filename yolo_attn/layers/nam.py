@@ -4,6 +4,8 @@ The scale that a BatchNorm learns for a channel says how much the channel varies
 normalised pixels of the channel, and their sigmoid is the gate.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -24,6 +26,7 @@ class NAM(nn.Module):
     """
 
     parameter_formula = "2 * C"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter takes no computed weights"}
 
     def __init__(self, channels: int, authors_code: bool = False):
         super().__init__()

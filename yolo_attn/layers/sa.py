@@ -4,6 +4,8 @@ In each group one half of the channels is gated by its means, the other by its n
 then mixes the halves. The weights are shared by all groups.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -22,6 +24,7 @@ class SA(nn.Module):
     """
 
     parameter_formula = "6 * k; k = C // (2 * groups)"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter takes no computed weights"}
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()

@@ -4,6 +4,8 @@ In each group of channels the gate of a pixel is high where the pixel resembles 
 pixel does.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -25,6 +27,7 @@ class SGE(nn.Module):
     """
 
     parameter_formula = "2 * groups"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter knows no norm"}
 
     def __init__(self, channels: int, groups: int = 64):
         super().__init__()

@@ -4,6 +4,8 @@ A value stands out where it is far from the mean of its channel, in units of the
 separation from the other values measures that, and has a closed form; its inverse gives the gate.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -25,6 +27,7 @@ class SimAM(nn.Module):
     """
 
     parameter_formula = "0"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter knows no norm"}
 
     def __init__(self, channels: int, regularization: float = 1e-4):
         super().__init__()

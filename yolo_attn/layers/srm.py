@@ -3,6 +3,8 @@
 The gate of a channel is computed from its own mean and standard deviation; the other channels do not contribute.
 """
 
+from typing import ClassVar
+
 import torch
 from torch import nn
 
@@ -24,6 +26,7 @@ class SRM(nn.Module):
     """
 
     parameter_formula = "4 * C"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose converter knows no norm"}
 
     def __init__(self, channels: int):
         super().__init__()
