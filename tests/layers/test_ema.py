@@ -9,14 +9,17 @@ import torch
 from tests.layers.inputs import assert_equal_with_gradients, drawn, randomised
 from tests.reference.ema import ema
 from tests.tolerance import TOLERANCE
-from yolo_attn.layers import _ema_inference, _ema_onnx, _ema_training
+from yolo_attn.layers import _ema_compiled, _ema_inference, _ema_onnx, _ema_training
 from yolo_attn.layers.ema import EMA, definition
 
 SIZES = [(1, 1), (1, 2), (1, 9), (2, 1), (2, 2), (3, 5), (16, 11)]
-FORMS = [_ema_inference.gated, _ema_training.gated, _ema_onnx.gated]
+MODULES = [_ema_inference, _ema_training, _ema_onnx]
+FORMS = [module.gated for module in MODULES]
 IDS = ["inference", "training", "onnx"]
 sizes = pytest.mark.parametrize("size", SIZES, ids="{0[0]}x{0[1]}".format)
 widths = pytest.mark.parametrize(("channels", "factor"), [(24, 1), (24, 4), (24, 24), (96, 32)])
+has_operators = hasattr(torch.compiler, "is_exporting")
+needs_operators = pytest.mark.skipif(not has_operators, reason="torch before 2.7")
 forms = pytest.mark.parametrize("form", FORMS, ids=IDS)
 
 
@@ -59,7 +62,7 @@ def test_the_backward_equals_that_of_the_definition(traced, channels, factor, si
 
 def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
     taken = []
-    for module, name in zip((_ema_inference, _ema_training, _ema_onnx), IDS, strict=True):
+    for module, name in {**dict(zip(MODULES, IDS, strict=True)), _ema_compiled: "compiled"}.items():
         recorded = lambda x, *weights, name=name: taken.append(name) or x * 1  # noqa: E731
         monkeypatch.setattr(module, "gated", recorded)
     layer, x = EMA(24, 4), torch.rand(2, 24, 5, 6)
@@ -73,7 +76,32 @@ def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
     with monkeypatch.context() as compiling:
         compiling.setattr(torch.compiler, "is_compiling", lambda: True)
         layer(x)
-    assert taken == ["training", "inference", "inference", "onnx", "inference"]
+        compiling.setattr(torch.compiler, "is_exporting", lambda: True, raising=False)
+        layer(x)
+        with torch.no_grad():
+            layer(x)
+    compiled = "compiled" if has_operators else "inference"
+    assert taken == ["training", "inference", "inference", "onnx", compiled, "inference", "inference"]
+
+
+@sizes
+@widths
+@needs_operators
+def test_the_operators_for_compiled_training_equal_the_definition(channels, factor, size):
+    layer, x = built(channels, factor), drawn((2, channels, *size))
+    assert_equal_with_gradients(bound(_ema_compiled.gated, layer), bound(definition, layer), x, layer.parameters())
+
+
+@needs_operators
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_the_compiler_is_told_the_right_shapes(dtype):
+    x = torch.rand(4, 6, 3, 5, dtype=dtype)
+    inputs = x, x.mean(3), x.mean(2), *(torch.rand(shape) for shape in ((4, 6), (6, 9)))
+    inputs = (*inputs[:-1], inputs[-1].t(), torch.rand(4))  # the kernel comes as a transpose
+    tests = ("test_schema", "test_faketensor")
+    torch.library.opcheck(_ema_compiled._weighted, (*inputs, 1e-5), test_utils=tests)
+    saved = _ema_compiled._weighted(*inputs, 1e-5)
+    torch.library.opcheck(_ema_compiled._gradients, (x, *inputs, *saved[1:]), test_utils=tests)
 
 
 def test_the_exported_graph_is_small_and_names_the_instance_norm():

@@ -1,4 +1,4 @@
-"""EMA without gradients, and as TorchScript and torch.compile record it: no k -> k 3x3 convolution is executed.
+"""EMA without gradients, and as TorchScript, torch.export and torch.compile record it: no k -> k 3x3 convolution is executed.
 
 Shapes: N = B * factor groups of k channels, of H x W pixels. The weights are the modules of `EMA`: only conv1x1 is called, the
 others hold their parameters.

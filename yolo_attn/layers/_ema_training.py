@@ -38,6 +38,50 @@ def gated(x: Tensor, conv1x1: nn.Conv2d, gn: nn.GroupNorm, conv3x3: nn.Conv2d) -
     return Weigh.apply(groups, *coefficients(rows, columns, edges, conv1x1, gn, conv3x3), gn.eps).view(x.shape)
 
 
+def gradients(
+    dout: Tensor,
+    x: Tensor,
+    gate_rows: Tensor,
+    gate_columns: Tensor,
+    scale: Tensor,
+    kernel: Tensor,
+    offset: Tensor,
+    gate: Tensor,
+    mean: Tensor,
+    rstd: Tensor,
+) -> tuple[Tensor, ...]:
+    """Gradient by the output of `weighted`, its inputs and further outputs -> gradients by its inputs x to offset."""
+    gate_rows, gate_columns = gate_rows[..., None], gate_columns[:, :, None]
+    size = x.shape[2:].numel()
+    dout = dout.contiguous()  # what is made from it is flattened and written in place
+    scratch = dout * x
+    dscore = scratch.sum(1, keepdim=True) * gate * (1 - gate)  # D z, (N, 1, H, W)
+    flat = dscore.flatten(2)
+    doffset = flat.sum(2, dtype=at_least_float32(x))  # (N, 1)
+
+    gated = torch.mul(x, gate_columns, out=scratch)
+    centred = (gated * gate_rows).sub_(mean)
+    dscale = torch.bmm(centred.flatten(2), flat.transpose(1, 2))[..., 0] * rstd
+
+    # D t, written over centred = n / v
+    a = scale * rstd
+    slope, level = (-a * dscale * rstd / size).to(x.dtype), (-a * doffset / size).to(x.dtype)
+    dx = centred.mul_(slope[..., None, None]).add_(level[..., None, None])
+    dx.flatten(2).baddbmm_(a.to(x.dtype)[..., None], flat)
+    drows = gated.mul_(dx).sum(3)
+    dx.mul_(gate_rows)
+    dcolumns = torch.mul(dx, x, out=scratch).sum(2)
+    dx.mul_(gate_columns)
+
+    # D z(p - d) for the nine shifts d, the last one first, as the windows of D z run from p - 1 to p + 1
+    shifted = F.pad(dscore[:, 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 1)  # (N, H, W, 3, 3), a view
+    shifted = shifted.permute(0, 3, 4, 1, 2).flatten(3).flatten(1, 2)  # (N, 9, H * W)
+    dkernel = torch.bmm(shifted, x.flatten(2).transpose(1, 2)).sum(0, dtype=at_least_float32(x)).flip(0)
+    dx.flatten(2).baddbmm_(kernel.flip(0).to(x.dtype).t().expand(len(x), -1, -1), shifted)
+    dx.add_(torch.mul(dout, gate, out=scratch))
+    return dx, drows, dcolumns, dscale, dkernel, doffset[:, 0]
+
+
 class Pool(torch.autograd.Function):
     """`pooled`, and x itself: so its backward can add the gradients of the means to that of x in place."""
 
@@ -75,38 +119,9 @@ class Weigh(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, dout: Tensor) -> tuple[Tensor | None, ...]:
-        x, gate_rows, gate_columns, scale, kernel, offset, gate, mean, rstd = ctx.saved_tensors
         if torch.is_grad_enabled():  # the gradient is to be differentiated again
-            return Weigh._differentiable_backward(ctx, dout, x, gate_rows, gate_columns, scale, kernel, offset)
-        gate_rows, gate_columns = gate_rows[..., None], gate_columns[:, :, None]
-        size = x.shape[2:].numel()
-        dout = dout.contiguous()  # what is made from it is flattened and written in place
-        scratch = dout * x
-        dscore = scratch.sum(1, keepdim=True) * gate * (1 - gate)  # D z, (N, 1, H, W)
-        flat = dscore.flatten(2)
-        doffset = flat.sum(2, dtype=at_least_float32(x))  # (N, 1)
-
-        gated = torch.mul(x, gate_columns, out=scratch)
-        centred = (gated * gate_rows).sub_(mean)
-        dscale = torch.bmm(centred.flatten(2), flat.transpose(1, 2))[..., 0] * rstd
-
-        # D t, written over centred = n / v
-        a = scale * rstd
-        slope, level = (-a * dscale * rstd / size).to(x.dtype), (-a * doffset / size).to(x.dtype)
-        dx = centred.mul_(slope[..., None, None]).add_(level[..., None, None])
-        dx.flatten(2).baddbmm_(a.to(x.dtype)[..., None], flat)
-        drows = gated.mul_(dx).sum(3)
-        dx.mul_(gate_rows)
-        dcolumns = torch.mul(dx, x, out=scratch).sum(2)
-        dx.mul_(gate_columns)
-
-        # D z(p - d) for the nine shifts d, the last one first, as the windows of D z run from p - 1 to p + 1
-        shifted = F.pad(dscore[:, 0], (1, 1, 1, 1)).unfold(1, 3, 1).unfold(2, 3, 1)  # (N, H, W, 3, 3), a view
-        shifted = shifted.permute(0, 3, 4, 1, 2).flatten(3).flatten(1, 2)  # (N, 9, H * W)
-        dkernel = torch.bmm(shifted, x.flatten(2).transpose(1, 2)).sum(0, dtype=at_least_float32(x)).flip(0)
-        dx.flatten(2).baddbmm_(kernel.flip(0).to(x.dtype).t().expand(len(x), -1, -1), shifted)
-        dx.add_(torch.mul(dout, gate, out=scratch))
-        return dx, drows, dcolumns, dscale, dkernel, doffset[:, 0], None
+            return Weigh._differentiable_backward(ctx, dout, *ctx.saved_tensors[:6])
+        return *gradients(dout, *ctx.saved_tensors), None
 
     @staticmethod
     def _differentiable_backward(ctx: Any, dout: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:

@@ -100,7 +100,8 @@ def _resized(table: torch.Tensor, length: int) -> torch.Tensor:
     reach = (table.shape[0] - 1) / 2
     wide = torch.promote_types(table.dtype, torch.float32)  # halves know no fractions of large positions
     place = torch.arange(length, device=table.device, dtype=wide)
-    span = place.amax(0).clamp(min=1)  # a tensor: a traced graph must hold at another size
+    # A tensor, as a traced graph must hold at another size; amax(0), as onnxslim takes no max without axes.
+    span = place.amax(0).clamp(min=1)
     position = (place - place[:, None]) * (reach / span) + reach
     entries = torch.arange(table.shape[0], device=table.device, dtype=wide)
     weights = F.relu(1 - (position[..., None] - entries).abs())  # of the two entries next to the position

@@ -5,8 +5,9 @@ GroupNorm) and a 3x3 convolution, are each averaged to k weights by which the ot
 sum gates the group's pixels.
 
 `definition` computes these steps one by one. The layer computes the same function with fewer multiply-adds, without a k -> k 3x3
-convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_inference`, `_ema_onnx` or `_ema_ncnn`.
-Transforms of torch get the definition, and so do counters that put hooks on the convolutions, which the other forms do not call.
+convolution of the feature map, in the form that suits the caller: `_ema_training`, `_ema_compiled`, `_ema_inference`, `_ema_onnx` or
+`_ema_ncnn`. Transforms of torch get the definition, and so do counters that put hooks on the convolutions, which the other forms do
+not call.
 """
 
 from typing import ClassVar
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 from torch.autograd import forward_ad
 
-from yolo_attn.layers import _ema_inference, _ema_ncnn, _ema_onnx, _ema_training
+from yolo_attn.layers import _ema_compiled, _ema_inference, _ema_ncnn, _ema_onnx, _ema_training
 from yolo_attn.layers._checks import check_positive, group_width
 from yolo_attn.layers._hooks import are_watched
 
@@ -73,6 +74,8 @@ class EMA(nn.Module):
             form = _ema_onnx.gated
         elif are_watched(self.conv1x1, self.conv3x3):
             form = definition
+        elif _ema_compiled.is_training_compiled():
+            form = _ema_compiled.gated
         elif _ema_inference.is_traced():
             form = _ema_inference.gated
         elif _is_transformed(x):
