@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -59,7 +60,10 @@ preparation.check_data_set, preparation.read_labels = lambda data: {}, lambda da
 settings.require_same, node.contents = lambda experiment, plan: None, lambda needs: {}
 plots.write = lambda *results: None
 experiment = Experiment([], data, range(int(seeds)), int(epochs), Path(out), {"device": "cpu"}, cpus_per_run=1)
-outcome = runner.run(experiment, lambda line: print(line, flush=True), ray_cluster(address, experiment))
+try:
+    outcome = runner.run(experiment, lambda line: print(line, flush=True), ray_cluster(address, experiment))
+except ConnectionError as error:  # the node died to which this process was connected
+    sys.exit(100)
 sys.exit(len(outcome.failed))
 """
 
@@ -74,9 +78,17 @@ def cluster(tmp_path, monkeypatch):
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
     cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     for _ in range(NODES):
-        cluster.add_node(num_cpus=ROOM)
+        new_node(cluster)
     yield cluster
     cluster.shutdown()
+
+
+def new_node(cluster):
+    """Add a node; on a busy machine one may take longer to start than Ray waits for it."""
+    for _ in range(4):
+        with suppress(Exception):
+            return cluster.add_node(num_cpus=ROOM)
+    return cluster.add_node(num_cpus=ROOM)
 
 
 def traces(out: Path) -> dict[str, list[list[str]]]:
@@ -113,8 +125,8 @@ def test_twenty_kills_lose_no_run_double_none_and_repeat_an_epoch_each(cluster, 
         noted = sum(map(len, traces(out).values()))
         while sum(map(len, traces(out).values())) <= noted:  # the work goes on after the kill before
             if driver.poll() is not None:
-                assert driver.returncode == 0, (tmp_path / "log.txt").read_text()
-                seeds += 2  # all is done already: more work
+                assert driver.returncode in (0, 100), (tmp_path / "log.txt").read_text()
+                seeds += 2 if driver.returncode == 0 else 0  # all is done already: more work
                 driver = start()
             time.sleep(0.1)
         time.sleep(generator.uniform(0, 1))
@@ -127,7 +139,7 @@ def test_twenty_kills_lose_no_run_double_none_and_repeat_an_epoch_each(cluster, 
         elif kind == "node":
             node = nodes.pop(generator.randrange(len(nodes)))
             cluster.remove_node(node, allow_graceful=False)
-            nodes.append(cluster.add_node(num_cpus=ROOM))
+            nodes.append(new_node(cluster))
         else:
             generator.choice(busy[kind == "worker" :: 2]).kill()
         killed[kind] += 1
@@ -138,8 +150,9 @@ def test_twenty_kills_lose_no_run_double_none_and_repeat_an_epoch_each(cluster, 
             {name: len(lines) for name, lines in traces(out).items()},
             flush=True,
         )
-    if driver.wait() != 0:  # a run that was killed more often than it is retried
-        assert subprocess.run(driver.args, stdout=log, stderr=log).returncode == 0, (tmp_path / "log.txt").read_text()
+    if driver.wait() == 100:
+        driver = start()
+    assert driver.wait() == 0, (tmp_path / "log.txt").read_text()
     log.close()
 
     assert killed.total() == KILLS and min(killed[kind] for kind in ("process", "worker", "node", "driver")) >= 1
