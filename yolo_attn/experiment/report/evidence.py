@@ -1,6 +1,5 @@
 """The statistics of the runs of a report: those that `bench` wrote, or made anew where they are of other runs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from yolo_attn.experiment import comparison
