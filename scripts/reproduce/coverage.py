@@ -1,6 +1,6 @@
 """How often the 95 % intervals of `yolo-attn bench` hold the true difference, by simulation.
 
-python -m scripts.reproduce.coverage [--experiments N]
+python -m scripts.reproduce.coverage [--experiments N] [--workers N]
 """
 
 from concurrent.futures import ProcessPoolExecutor
@@ -23,16 +23,17 @@ from yolo_attn.statistics.intervals import (
 from yolo_attn.statistics.outcomes import Outcomes
 from yolo_attn.statistics.weighted_ap import WeightedAP
 
-PICTURES, BOXES, FALSE_POSITIVES = 60, 8, 8  # boxes and false positives are means per picture
-LIMITS = np.array([0.0, 0.8, 1.6, 2.4])  # of quality: a box whose detection is better is hit at that IoU threshold
+PICTURES, BOXES, FALSE_POSITIVES = 40, 8, 8  # boxes and false positives are means per picture
+LIMITS = np.array([0.0, 0.8])  # of quality: a box whose detection is better is hit at that IoU threshold
 SEED_COUNTS = (2, 3, 5, 10)
-RESAMPLES = 300
-SETS, FRESH_SEEDS = 8, 2000  # of pictures, and trainings by which the difference on each of them is known
+RESAMPLES = 250
+CHUNKS = 4  # of a world, each simulated by itself
+SETS, FRESH_SEEDS = 2, 2000  # of pictures, and trainings by which the difference on each of them is known
 
 
 ORDER = (SEEDS, HIERARCHICAL, BOTH)
 
-Held = dict[tuple[str, int], list[tuple[bool, float]]]  # of a method and a number of seeds: held or not, and the width
+Made = list[tuple[int, Interval, float]]  # number of seeds, interval, and the true difference or an estimate of it
 
 
 @dataclass(frozen=True)
@@ -90,76 +91,77 @@ def difference(pictures: Pictures, world: World, weights: np.ndarray, rng: np.ra
     return ap[1] - ap[0]
 
 
-def on_these_pictures(world: World, experiments: int, rng: np.random.Generator) -> Held:
+def on_these_pictures(world: World, experiments: int, rng: np.random.Generator) -> Made:
     """Student's t over seeds, and the mean difference over all seeds on the same pictures."""
     one = np.ones((1, PICTURES), np.int32)
-    groups: dict[int, list] = {seeds: [] for seeds in SEED_COUNTS}
+    made: Made = []
     for _ in range(SETS):
         pictures = draw_pictures(world, rng)
         pool = np.array([difference(pictures, world, one, rng)[0] for _ in range(FRESH_SEEDS)])
         for seeds in SEED_COUNTS:
-            parts = pool[: FRESH_SEEDS // seeds * seeds].reshape(-1, seeds)
-            groups[seeds] += [(pool.mean(), part) for part in parts[: experiments // SETS]]
-    return {
-        (SEEDS, seeds): [held(over_seeds(part), truth) for truth, part in of_size] for seeds, of_size in groups.items()
-    }
+            parts = pool[: FRESH_SEEDS // seeds * seeds].reshape(-1, seeds)[: experiments // SETS]
+            made += [(seeds, over_seeds(part), float(pool.mean())) for part in parts]
+    return made
 
 
-def on_other_pictures(world: World, experiments: int, rng: np.random.Generator) -> Held:
-    """Each method, and the mean difference over all seeds and all pictures of the kind."""
-    intervals: dict[tuple[str, int], list[Interval]] = {}
-    means = []
-    for number in range(experiments):
+def on_other_pictures(world: World, experiments: int, rng: np.random.Generator) -> Made:
+    """Each method; the truth is the mean difference over all seeds and all pictures of the kind, known from all experiments."""
+    made: Made = []
+    for _ in range(experiments):
         pictures = draw_pictures(world, rng)
-        weights = np.concatenate([np.ones((1, PICTURES), int), picture_weights(PICTURES, RESAMPLES, number)])
+        drawn = picture_weights(PICTURES, RESAMPLES, int(rng.integers(2**31)))
+        weights = np.concatenate([np.ones((1, PICTURES), int), drawn])
         table = np.stack([difference(pictures, world, weights, rng) for _ in range(max(SEED_COUNTS))], 1)
-        means.append(table[0].mean())
+        mean = float(table[0].mean())
         for seeds in SEED_COUNTS:
             whole, resampled = table[0, :seeds], table[1:, :seeds]
-            made = (
-                over_seeds(whole),
-                hierarchical_bootstrap(resampled, number),
-                over_seeds_and_pictures(whole, resampled, PICTURES),
-            )
-            for interval in made:
-                intervals.setdefault((interval.method, seeds), []).append(interval)
-    truth = float(np.mean(means))  # its error is far below the width of an interval
-    return {key: [held(interval, truth) for interval in made] for key, made in intervals.items()}
+            made += [
+                (seeds, over_seeds(whole), mean),
+                (seeds, hierarchical_bootstrap(resampled, int(rng.integers(2**31))), mean),
+                (seeds, over_seeds_and_pictures(whole, resampled, PICTURES), mean),
+            ]
+    return made
 
 
-def held(interval: Interval, truth: float) -> tuple[bool, float]:
-    """Return whether an interval holds the truth, and its width."""
-    return interval.low <= truth <= interval.high, interval.high - interval.low
+def simulate(world: World, experiments: int, chunk: int) -> tuple[Made, Made]:
+    """One chunk of the experiments of a world, with random numbers of its own."""
+    rng = np.random.default_rng([WORLDS.index(world), chunk])
+    return on_these_pictures(world, experiments, rng), on_other_pictures(world, experiments, rng)
 
 
-def rows_of(world: World, experiments: int) -> list[tuple]:
-    """The rows of the table for one world."""
-    rng = np.random.default_rng(WORLDS.index(world))
+def rows_of(world: World, about: str, made: Made) -> list[tuple]:
+    """The rows of the table: a method each, a column for each number of seeds."""
     rows = []
-    for about, found in (
-        ("these pictures", on_these_pictures(world, experiments, rng)),
-        ("other pictures", on_other_pictures(world, experiments, rng)),
-    ):
-        for method in dict.fromkeys(method for method, _ in found):
-            cells = []
-            for seeds in SEED_COUNTS:
-                hits, widths = np.array(found[method, seeds]).T
-                cells.append(f"{100 * hits.mean():.1f} ({np.median(widths):.1f})")
-            rows.append((about, method, world.name, *cells))
+    for method in dict.fromkeys(interval.method for _, interval, _ in made):
+        cells = []
+        for seeds in SEED_COUNTS:
+            found = [
+                (interval, truth) for number, interval, truth in made if (number, interval.method) == (seeds, method)
+            ]
+            hits = [interval.low <= truth <= interval.high for interval, truth in found]
+            widths = [interval.high - interval.low for interval, _ in found]
+            cells.append(f"{100 * np.mean(hits):.1f} ({np.median(widths):.1f})")
+        rows.append((about, method, world.name, *cells))
     return rows
 
 
-def main(experiments: int = 1600) -> None:
-    """Simulate every world in a process of its own, and save the table."""
-    with ProcessPoolExecutor(len(WORLDS)) as pool:
-        by_world = list(pool.map(rows_of, WORLDS, [experiments] * len(WORLDS)))
-    rows = sorted(
-        (row for rows in by_world for row in rows), key=lambda row: (row[0] != "these pictures", ORDER.index(row[1]))
-    )
-    columns = ("about", "interval", "of the difference", *(f"{seeds} seeds" for seeds in SEED_COUNTS))
+def main(experiments: int = 1000, workers: int = 2) -> None:
+    """Simulate every world, and save the table."""
+    tasks = [(world, experiments // CHUNKS, chunk) for world in WORLDS for chunk in range(CHUNKS)]
+    with ProcessPoolExecutor(workers) as pool:
+        chunks = list(pool.map(simulate, *zip(*tasks, strict=True)))
+    rows = []
+    for index, world in enumerate(WORLDS):
+        of_world = chunks[index * CHUNKS : (index + 1) * CHUNKS]
+        rows += rows_of(world, "these pictures", [entry for these, _ in of_world for entry in these])
+        others = [entry for _, other in of_world for entry in other]
+        truth = float(np.mean([mean for _, _, mean in others]))  # its error is far below the width of an interval
+        rows += rows_of(world, "other pictures", [(seeds, interval, truth) for seeds, interval, _ in others])
+    rows.sort(key=lambda row: (row[0] != "these pictures", ORDER.index(row[1])))
+    columns = ("about", "interval", "the difference varies", *(f"{seeds} seeds" for seeds in SEED_COUNTS))
     note = (
-        f"Cells: how many of {experiments:,} intervals held the true difference, in percent, and their median width in points of AP."
-        f" {PICTURES} pictures with {BOXES} boxes each on average, {len(LIMITS)} IoU thresholds, {RESAMPLES} resamples."
+        f"Cells: how many of {experiments // CHUNKS * CHUNKS:,} intervals held the true difference, in percent, and their median"
+        f" width in points of AP. {PICTURES} pictures with {BOXES} boxes each on average, {RESAMPLES} resamples."
     )
     results.save("coverage", columns, rows, results.made("numpy", "scipy"), note)
 

@@ -12,8 +12,9 @@ from ultralytics.data.utils import check_det_dataset
 from ultralytics.models.yolo.detect import DetectionValidator
 from ultralytics.nn.tasks import DetectionModel, yaml_model_load
 
-from yolo_attn.experiment.scores import official_images, ultralytics_scores
-from yolo_attn.visdrone.annotations import NAMES, write
+from yolo_attn.detection.presets import PROTOCOL, DetectionSettings
+from yolo_attn.experiment.scores import official_images, store_detections, ultralytics_scores
+from yolo_attn.visdrone.annotations import NAMES, read, write
 from yolo_attn.visdrone.evaluation.evaluate import evaluate
 from yolo_attn.visdrone.sizes import read_sizes
 
@@ -143,3 +144,29 @@ def test_the_official_images_are_found_by_folder_and_by_list(data, tmp_path):
 )
 def test_another_data_set_has_no_official_images(data, change):
     assert official_images({**data, **change}) is None
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory) -> Path:
+    """A network that was never trained, whose classes have names of their own."""
+    file = tmp_path_factory.mktemp("checkpoint") / "any.pt"
+    model = DetectionModel({**yaml_model_load("yolov5n.yaml"), "nc": 5}, verbose=False)
+    model.names, model.args = dict(enumerate("abcde")), {"imgsz": 64, "task": "detect"}
+    torch.save({"model": model, "train_args": {}}, file)
+    return file
+
+
+def test_a_set_in_yolo_format_stores_the_detections_of_every_picture(data, checkpoint, tmp_path):
+    settings = DetectionSettings(imgsz=64, conf=0.0, max_det=7)
+    store_detections(checkpoint, data, tmp_path / "detections", settings, batch=4, device="cpu")
+    files = sorted((tmp_path / "detections").glob("*.txt"))
+    assert [file.stem for file in files] == STEMS
+    rows = read(files[0])
+    assert 1 <= len(rows) <= 7
+    assert set(rows[:, 5]) <= {1, 2, 3, 4, 5}
+    assert (np.diff(rows[:, 4]) <= 0).all()
+
+
+def test_pictures_of_other_than_three_channels_store_no_detections(data, checkpoint, tmp_path):
+    store_detections(checkpoint, {**data, "channels": 4}, tmp_path / "detections", PROTOCOL, batch=4, device="cpu")
+    assert not (tmp_path / "detections").exists()

@@ -15,7 +15,7 @@ import torch
 from ultralytics import YOLO
 from ultralytics.data.utils import check_det_dataset
 
-from yolo_attn.experiment import journal, pretrained
+from yolo_attn.experiment import comparison, journal, pretrained
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Task
 
 WITH_EMA = Path(__file__).parents[2] / "cfg" / "yolov5-ema.yaml"
@@ -67,6 +67,19 @@ def test_a_real_run_has_both_protocols_its_size_and_its_curve(finished):
     assert run.parameters == PARAMETERS
     assert run.gflops > 0.05
     assert run.latency_ms > 0
+
+
+def test_the_last_epoch_is_scored_too_and_the_statistics_are_written(finished):
+    out, done = finished
+    run = journal.read(out / "runs.jsonl").runs[0]
+    assert run.last.scores == run.scores  # the only epoch is the best and the last
+    assert run.last.per_class == run.per_class
+    folder = out / "runs" / f"{run.model}-seed0"
+    assert {path.name for path in (folder / "detections-last").glob("*.txt")} == {f"{n}.txt" for n in range(16)}
+    statistics = comparison.read(out)
+    assert (statistics.protocol, statistics.checkpoint, statistics.pictures) == ("VisDrone", "last", 16)
+    assert [errors.model for errors in statistics.errors] == ["yolov5n-ema", "yolov5n-p2"]
+    assert "no interval, as one seed has no spread" in done.stdout
 
 
 def test_every_model_gets_the_weights_of_the_checkpoint_and_the_record_says_how_many(finished):
