@@ -100,6 +100,8 @@ def test_the_command_that_the_table_shows_asks_for_the_same(experiments, tmp_pat
         (["--seeds", "0,x"], "--seeds takes whole numbers separated by commas, such as 0,1,2, and not 'x'"),
         (["--seeds", "0 1"], "and not '0 1'"),
         (["--seeds=-1"], "and not '-1'"),
+        (["--ray", "auto", "--jobs", "2"], "--jobs is for one machine; with --ray, --cpus-per-run and --gpus-per-run"),
+        (["--gpus-per-run", "1"], "--gpus-per-run is of use with --ray only"),
         (["--spread", "0.3"], "--spread is of use with --plan or --plan-file only"),
         (["--plan", "--spread", "0"], "--spread is 0; give percentage points above 0"),
     ],

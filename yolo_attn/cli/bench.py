@@ -30,6 +30,19 @@ def bench(
         ),
     ] = False,
     jobs: Annotated[int, typer.Option(min=1, help="Runs at once on this machine.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Do the runs on a Ray cluster: HOST:PORT, auto for the one that this machine is in, or local to start one here.",
+        ),
+    ] = None,
+    gpus_per_run: Annotated[
+        float | None,
+        typer.Option(
+            min=0, metavar="N", help="With --ray: GPUs of a run; 0.5 lets two share one. Default: 1 if there are GPUs."
+        ),
+    ] = None,
     cpus_per_run: Annotated[
         int | None,
         typer.Option(
@@ -74,12 +87,19 @@ def bench(
     --out runs/bench imgsz=416
     """
     arguments, names, numbers = key_values(training or ()), listed(models), seed_numbers(listed(seeds))
+    if ray is not None and jobs != 1:
+        raise ValueError(
+            "bench: --jobs is for one machine; with --ray, --cpus-per-run and --gpus-per-run say how many runs fit"
+        )
+    if ray is None and gpus_per_run is not None:
+        raise ValueError("bench: --gpus-per-run is of use with --ray only; `--ray local` starts Ray on this machine")
     if spread is not None and not (plan or plan_file):
         raise ValueError("bench: --spread is of use with --plan or --plan-file only")
     if spread is not None and not spread > 0:
         raise ValueError(f"bench: --spread is {spread:g}; give percentage points above 0")
 
     from yolo_attn.experiment import runner, written_plan
+    from yolo_attn.experiment.cluster import ray_cluster
     from yolo_attn.experiment.places import this_machine
     from yolo_attn.experiment.plan import Experiment
     from yolo_attn.experiment.report import page
@@ -94,10 +114,11 @@ def bench(
         with_control=control,
         cpus_per_run=cpus_per_run,
     )
+    place = this_machine(jobs) if ray is None else ray_cluster(ray, experiment, gpus_per_run)
     if plan or plan_file:
-        typer.echo(written_plan.plan_experiment(experiment, plan_file, spread, typer.echo, this_machine(jobs)))
+        typer.echo(written_plan.plan_experiment(experiment, plan_file, spread, typer.echo, place))
         return
-    outcome = runner.run(experiment, typer.echo, this_machine(jobs))
+    outcome = runner.run(experiment, typer.echo, place)
     typer.echo(outcome.table)
     for file in page.write([out], with_latex=latex):
         typer.echo(file)

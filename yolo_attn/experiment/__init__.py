@@ -6,7 +6,8 @@ data_set.py     its pictures are there, and its labels are read once
 preparation.py  the folder, held and made ready
 runner.py       every run that is not finished
 results.py      those that are: the journal and the tables
-places.py       where runs are done: this machine
+places.py       where runs are done: this machine, or
+cluster.py      the nodes of a Ray cluster (ray_connection.py, shares.py: how much of a node; node.py: what must be the same there)
 estimate.py, power.py, written_plan.py  how long it takes and what it can detect, before training
 launch.py       starts the process of a run
 worker.py       that process, which ends with its parent

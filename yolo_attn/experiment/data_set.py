@@ -1,5 +1,6 @@
 """The data set of an experiment, looked at once before the first run."""
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -24,11 +25,32 @@ def check_data_set(data: Path, fetch: bool = True) -> dict[str, Any]:
         raise ValueError(f"bench: {data}: {str(error).strip()}") from error
 
 
-def write_label_caches(data: Mapping[str, Any], training: Mapping[str, Any]) -> None:
-    """Let Ultralytics write its label caches, which runs that begin at the same time would write into each other."""
+def read_labels(data: Mapping[str, Any], training: Mapping[str, Any]) -> list[Path]:
+    """Return the pictures of both parts, after Ultralytics has written its label caches.
+
+    Runs that begin at the same time would otherwise write them into each other.
+    """
     from ultralytics.data.dataset import YOLODataset
 
-    single_cls = bool(training.get("single_cls", False))
+    single_cls, pictures = bool(training.get("single_cls", False)), []
     for part, fraction in {"train": training.get("fraction", 1.0), "val": 1.0}.items():
         given = {"data": dict(data), "task": "detect", "augment": False, "single_cls": single_cls}
-        YOLODataset(img_path=data[part], fraction=fraction, **given)
+        pictures += YOLODataset(img_path=data[part], fraction=fraction, **given).im_files
+    return [Path(picture) for picture in pictures]
+
+
+def data_digest(data: Mapping[str, Any], training: Mapping[str, Any]) -> str:
+    """Return the SHA-256 over names and sizes of pictures, and over their labels and official annotations.
+
+    The pictures themselves are not read: that would take longer than an epoch.
+    """
+    from ultralytics.data.utils import img2label_paths
+
+    root, content = Path(data["path"]).resolve(), hashlib.sha256()
+    for picture in sorted(read_labels(data, training)):
+        name = picture.relative_to(root) if picture.is_relative_to(root) else Path(picture.name)
+        content.update(f"{name.as_posix()} {picture.stat().st_size}\n".encode())
+        (label,) = map(Path, img2label_paths([str(picture)]))
+        for text in (label, picture.parents[1] / "annotations" / f"{picture.stem}.txt"):
+            content.update(text.read_bytes() if text.is_file() else b"none")
+    return content.hexdigest()

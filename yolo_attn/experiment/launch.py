@@ -30,22 +30,26 @@ def standard_input() -> Iterator[tuple[int, IO[bytes]]]:
         os.close(reading)
 
 
-def work(folder: Path, task: Task, stdin: int) -> FinishedRun | FailedRun:
+def work(folder: Path, task: Task, stdin: int, starts: int = 1) -> FinishedRun | FailedRun:
     """Train and measure in a process of its own, unless `folder` has the record of that already.
 
     Args:
         folder: Of the run.
         task: What to do.
         stdin: The reading end of `standard_input`.
+        starts: How often the process may be started while a signal ends it, as when memory runs out; it resumes each time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if run := record(folder):  # a kill fell between the record and its line in the journal
         return run
     atomic_write(folder / TASK, task.to_json())
     log = folder / LOG
-    with log.open("ab") as output:
-        command = [*WORKER, str(folder)]
-        code = subprocess.run(command, stdin=stdin, stdout=output, stderr=subprocess.STDOUT).returncode
+    command = [*WORKER, str(folder)]
+    for _ in range(starts):
+        with log.open("ab") as output:
+            code = subprocess.run(command, stdin=stdin, stdout=output, stderr=subprocess.STDOUT).returncode
+        if code >= 0:
+            break
     run = record(folder) if code == 0 else None
     return run or FailedRun(model=task.name, seed=task.seed, error=_error(code, log), log=str(log))
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from yolo_attn.experiment import launch
+from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.experiment.records import FailedRun, FinishedRun, Task
 
 
@@ -18,6 +19,9 @@ class Place:
     at_once: int  # the number of runs that are handed over at a time
     work: Callable[[Path, Task], FinishedRun | FailedRun]  # do the run of a folder and wait for its end
     end: Callable[[], None]  # end the runs at work
+    check: Callable[[Experiment, Plan], None] = lambda experiment, plan: (
+        None
+    )  # raise what keeps it from doing these runs
 
 
 @contextmanager

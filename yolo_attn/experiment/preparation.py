@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from yolo_attn.experiment import settings
-from yolo_attn.experiment.data_set import check_data_set, write_label_caches
+from yolo_attn.experiment.data_set import check_data_set, read_labels
 from yolo_attn.experiment.places import Place, this_machine
 from yolo_attn.experiment.plan import Experiment, Plan, check
 from yolo_attn.experiment.records import Task
@@ -16,7 +16,7 @@ PATIENCE = 120.0  # seconds for the runs of a killed benchmark to end, which a f
 
 @contextmanager
 def prepared(experiment: Experiment, place: AbstractContextManager[Place] | None) -> Iterator[tuple[Plan, Place]]:
-    """Check an experiment, hold its folder, write its settings and models, and look at its data set.
+    """Check an experiment, hold its folder, look at its data set, and write its settings and models.
 
     Args:
         experiment: What to compare.
@@ -29,13 +29,14 @@ def prepared(experiment: Experiment, place: AbstractContextManager[Place] | None
     """
     plan = check(experiment)
     with _lock(experiment.out), place or this_machine(jobs=1) as opened:
+        data = check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
+        if opened.at_once > 1:
+            read_labels(data, experiment.training)
+        opened.check(experiment, plan)
         settings.require_same(experiment, plan)
         (experiment.out / "models").mkdir(exist_ok=True)
         for name, text in plan.texts.items():
             atomic_write(_model_file(experiment, name), text)
-        data = check_data_set(plan.data)  # once, before the first run: it may fetch or draw the data set
-        if opened.at_once > 1:
-            write_label_caches(data, experiment.training)
         yield plan, opened
 
 
