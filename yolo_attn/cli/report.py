@@ -8,7 +8,7 @@ import typer
 
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="FOLDER...", help="Folders of `bench` with the same data set and settings.")
+        list[Path], typer.Argument(metavar="FOLDER", help="Folders of `bench` with the same data set and settings.")
     ],
     out: Annotated[
         Path | None,
@@ -22,9 +22,9 @@ def report(
         typer.Option("--latex", help="Also write the comparison as table.tex, in booktabs' style, beside the page."),
     ] = False,
 ) -> None:
-    """Write all about finished runs as one HTML file that opens without a network. Nothing is trained.
+    """Write report.html from folders of bench.
 
-    Several folders are joined: models are compared with the first model of the first folder.
+    One file that opens without a network: the answer, tables, plots, pictures, and links to the records. Nothing is trained. Several folders are joined: models are compared with the first model of the first folder.
 
     Example: yolo-attn report runs/bench --latex
     """

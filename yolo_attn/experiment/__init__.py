@@ -22,5 +22,6 @@ compare.py      the same from resampled pictures too, corrected for several mode
 comparison.py   statistics.json, which holds the comparison
 validation_set.py, measured_runs.py, paired_tables.py  the stored detections it is made from
 statistics_table.py                       its section below the tables
-tables.py, plots.py                       how they are shown
+effects.py                                differences by score and by class, for plots and report
+tables.py, plots.py, report/              how they are shown
 """

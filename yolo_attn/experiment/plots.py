@@ -77,17 +77,23 @@ def accuracy_against_latency(summaries: Sequence[Summary]) -> Figure | None:
         return None
     figure = Figure(figsize=(8.5, 4.6), layout="constrained")
     axes = figure.subplots()
+    draw_accuracy_against_latency(axes, summaries, key)
+    axes.set_xlabel("forward pass, one image, ms (median; runs measured one after another)")
+    axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
+    figure.legend(loc="outside right upper", frameon=False)
+    return figure
+
+
+def draw_accuracy_against_latency(axes: Axes, summaries: Sequence[Summary], key: str) -> None:
+    """Draw a score against the milliseconds of a forward pass, with a standard deviation each way."""
     for index, summary in enumerate(summaries):
         score, latency = summary.scores[key], summary.latency
         if score and latency:
             marker = {"label": f"{summary.model} (n = {score.n})", "capsize": 3, **_marker(index)}
             axes.errorbar(latency.value, score.value, xerr=latency.deviation, yerr=score.deviation, **marker)
-    axes.set(xlabel="forward pass, one image, ms (median; runs measured one after another)", ylabel=f"{SCORES[key]}, %")
-    axes.set_title("Accuracy against latency: mean ± standard deviation over seeds", fontsize=11)
+    axes.set(xlabel="forward pass, ms", ylabel=f"{SCORES[key]}, %")
     axes.margins(0.15)
     style(axes)
-    figure.legend(loc="outside right upper", frameon=False)
-    return figure
 
 
 def per_class(models: Sequence[str], runs: Sequence[FinishedRun]) -> Figure | None:

@@ -6,7 +6,7 @@ The folder of an experiment:
     models/           the model YAMLs as they were
     runs/NAME-seedN/  Ultralytics' folder of a run, with log.txt, detections/ and record.json
     runs.jsonl        one record per run that ended
-    table.md, table.csv, *.png, statistics.json
+    table.md, table.csv, *.png, statistics.json, report.html
 """
 
 import queue

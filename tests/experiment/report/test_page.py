@@ -106,7 +106,7 @@ def test_the_page_has_every_section_and_its_numbers(bench):
 
 def test_every_plot_and_table_names_its_records(bench):
     folder = bench()
-    text, reader = written(folder)
+    text, _ = written(folder)
     for line in journal.read(folder / "runs.jsonl").lines:
         assert text.count(f"line {line.number}, SHA-256 {line.digest[:12]}") >= 6
         assert line.digest in text
@@ -130,7 +130,7 @@ def test_pictures_that_were_moved_away_are_named_and_the_rest_is_kept(bench, mov
 def test_detections_of_one_run_that_are_gone_are_named_and_the_rest_is_kept(bench):
     folder = bench()
     shutil.rmtree(folder / "runs" / "ema-seed1" / "detections")
-    text, reader = written(folder)
+    _, reader = written(folder)
     assert "ema, seed 1" in reader.text and "Most changed" in reader.text
     assert "holds no detections" in reader.text
 
@@ -141,7 +141,7 @@ def test_one_seed_says_that_there_is_no_interval_over_seeds(bench):
 
 
 def test_one_model_says_that_there_is_no_comparison(bench):
-    text, reader = written(bench(models=("plain",)))
+    _, reader = written(bench(models=("plain",)))
     assert (
         "One model was run, so there is no comparison: plain reached 10.50 ± 0.71 % official AP over 2 seeds."
         in reader.text

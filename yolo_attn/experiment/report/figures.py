@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from yolo_attn.experiment import plots
-from yolo_attn.experiment.effects import Effect
+from yolo_attn.experiment.effects import Effect, leading_score
 from yolo_attn.experiment.records import FinishedRun
 from yolo_attn.experiment.report.folders import Run
 from yolo_attn.experiment.summary import summarise
@@ -99,9 +99,9 @@ def effects(models: Sequence[str], found: Sequence[Effect], label: str) -> Marku
 
 def latency(models: Sequence[str], runs: Sequence[FinishedRun]) -> Markup | None:
     """Accuracy against the time of a forward pass; None without a score."""
-    figure = plots.accuracy_against_latency(summarise(models, runs))
-    if figure is None:
+    key = leading_score(runs)
+    if key is None:
         return None
-    figure.set_size_inches(WIDTH, 4.2)
-    figure.axes[0].set_title("")
+    figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
+    plots.draw_accuracy_against_latency(figure.subplots(), summarise(models, runs), key)
     return inline_svg(figure, "Accuracy against latency")

@@ -73,7 +73,7 @@ def error_kinds(models: Sequence[str], errors: Sequence[ModelErrors]) -> Table:
         (Cell(of_model.model), Cell(kind.kind), number(kind.count, "{:,.1f}"), number(kind.dAP, "{:.2f}"))
         for of_model, kind in found
     ]
-    heading = ("model", "kind", "number", "cost, points of AP50")
+    heading = ("model", "kind", "number", "cost, AP50")
     return Table(heading, tuple(rows), tuple(models.index(of_model.model) for of_model, _ in found))
 
 
