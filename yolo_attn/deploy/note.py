@@ -11,10 +11,25 @@ from yolo_attn.deploy.outputs import Tolerance
 from yolo_attn.deploy.parity import Comparison
 from yolo_attn.storage import atomic_write, digest
 
-PACKAGES = """
-    yolo-attn ultralytics torch onnx onnxruntime onnxslim openvino nncf ncnn pnnx MNN executorch
-    litert-torch ai-edge-litert onnx2tf tensorflow paddlepaddle
-""".split()
+PACKAGES = [
+    "yolo-attn",
+    "ultralytics",
+    "torch",
+    "onnx",
+    "onnxruntime",
+    "onnxslim",
+    "openvino",
+    "nncf",
+    "ncnn",
+    "pnnx",
+    "MNN",
+    "executorch",
+    "litert-torch",
+    "ai-edge-litert",
+    "onnx2tf",
+    "tensorflow",
+    "paddlepaddle",
+]
 
 
 def installed_versions() -> dict[str, str]:
