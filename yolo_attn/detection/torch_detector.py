@@ -2,6 +2,8 @@
 
 import copy
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -59,10 +61,7 @@ class TorchDetector(Detector):
         missing = 0 if self.info.dynamic else self.batch - len(padded)  # a fixed batch is filled up
         stacked = torch.from_numpy(np.stack(padded + padded[-1:] * missing))
         classes = None if settings.classes is None else [*settings.classes]
-        if self._threads is not None:
-            _use_threads(self._threads)
-        network = self._networks.get()
-        try:
+        with self._idle_network() as network:
             images = stacked.to(network.device).permute(0, 3, 1, 2).flip(1)  # BGR to RGB
             images = (images.half() if network.fp16 else images.float()).contiguous() / 255
             # As `val` calls it, but without its time limit, which leaves the last images of a slow batch empty. Models
@@ -77,9 +76,18 @@ class TorchDetector(Detector):
                 max_time_img=math.inf,
             )
             arrays = [entry[:, :6].float().cpu().numpy() for entry in rows[: len(padded)]]
+        return [Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)) for rows in arrays]
+
+    @contextmanager
+    def _idle_network(self) -> Iterator[Any]:
+        """Give a network that no other thread runs; wait for one if there is none."""
+        if self._threads is not None:
+            _use_threads(self._threads)
+        network = self._networks.get()
+        try:
+            yield network
         finally:
             self._networks.put(network)
-        return [Detections(rows[:, :4], rows[:, 4], rows[:, 5].astype(np.int64)) for rows in arrays]
 
 
 def _opened(file: Path, device: str | None) -> tuple[Any, ModelInfo, bool]:
