@@ -227,6 +227,8 @@ def test_a_classifier_explains_what_its_softmax_takes(tmp_path, picture):
         logits = network(read.tensor)[0, :, 0]
     torch.testing.assert_close(logits.softmax(0)[1], probability, atol=1e-5, rtol=0)
     assert logits.sum() != pytest.approx(1)
+    with pytest.raises(ValueError, match="a classifier has no boxes; give a class"):
+        cam.activation_maps(file, picture, box=(0, 0, 4, 4), device="cpu", checks=False)
 
 
 def test_by_default_it_is_the_last_attention_layer_that_the_score_depends_on(detector, picture):
@@ -278,6 +280,7 @@ def test_the_command_writes_maps_and_numbers(output):
         (["--box", "1,1,9,9", "--class", "red"], "a class and a box are given"),
         (["--row", "99"], "row 99: the model has rows 0 to "),
         (["--row", "-1"], ""),
+        (["--images", "TWO", "--box", "1,1,9,9"], "a box belongs to one picture, and 2 are given"),
         (["--method", "lime"], "method lime: there are gradcam and eigencam"),
         (
             ["--row", "25"],
@@ -291,6 +294,9 @@ def test_the_command_writes_maps_and_numbers(output):
     ],
 )
 def test_what_cannot_be_explained_is_said_in_one_sentence(detector, picture, tmp_path, options, expected):
+    for name in ("a.png", "b.png"):
+        shutil.copy(picture, tmp_path / name)
+    options = [str(tmp_path) if option == "TWO" else option for option in options]
     given = ["cam", str(detector), "--images", str(picture), "--imgsz", str(IMGSZ), "--device", "cpu", "--no-checks"]
     done = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "out"), *options])
     assert done.exit_code != 0 and not (tmp_path / "out").exists()

@@ -17,10 +17,10 @@ from tests.analysis.test_gates import Brightness, by_channel
 from tests.analysis.test_rotation import checkpoint, draw, yaml
 from yolo_attn.analysis import gates
 from yolo_attn.analysis.counterfactual import counterfactual
+from yolo_attn.analysis.detection_scores import DetectionScores
 from yolo_attn.analysis.evaluation import ClassifierEvaluation, evaluation
 from yolo_attn.analysis.layer_gates import measure
 from yolo_attn.analysis.trained_classifier import TrainedClassifier
-from yolo_attn.analysis.trained_detector import DetectionScores
 from yolo_attn.cli import app
 from yolo_attn.layers import LAYERS
 
