@@ -1,6 +1,8 @@
 """Detectors with attention layers, and pictures for each task."""
 
 import re
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -63,8 +65,14 @@ def pictures(
 
 
 @pytest.fixture(scope="session")
-def detector(tmp_path_factory) -> Path:
-    return build(tmp_path_factory.mktemp("detector"))
+def built(tmp_path_factory) -> Callable[..., Path]:
+    """`build` without a folder; the same checkpoint is built once."""
+    return cache(lambda *arguments: build(tmp_path_factory.mktemp("model"), *arguments))
+
+
+@pytest.fixture(scope="session")
+def detector(built) -> Path:
+    return built("yolov8.yaml")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Class activation maps: against a calculation by hand, on models of every task, and what is refused."""
 
 import json
+import shutil
 import sys
 
 import cv2
@@ -13,7 +14,7 @@ from ultralytics import YOLO
 
 pytest.importorskip("pytorch_grad_cam", reason="pip install 'yolo-attn[cam]'")
 
-from tests.analysis.conftest import IMGSZ, build
+from tests.analysis.conftest import IMGSZ
 from tests.analysis.test_rotation import checkpoint, yaml
 from yolo_attn.analysis import cam
 from yolo_attn.analysis.cam.deletion import deletion
@@ -196,9 +197,8 @@ def test_a_map_can_be_made_after_a_prediction_with_the_same_model(detector, pict
 
 
 @pytest.mark.parametrize("stock", ["yolo11-seg.yaml", "yolo11-obb.yaml", "yolo11-pose.yaml", "yolov10n.yaml"])
-def test_every_task_and_an_end_to_end_head_have_maps(tmp_path, picture, stock):
-    file = build(tmp_path, stock)
-    (found,) = cam.activation_maps(file, picture, class_name="green", imgsz=IMGSZ, device="cpu", checks=False)
+def test_every_task_and_an_end_to_end_head_have_maps(built, picture, stock):
+    (found,) = cam.activation_maps(built(stock), picture, class_name="green", imgsz=IMGSZ, device="cpu", checks=False)
     assert found.kind == "EMA" and found.class_name == "green" and len(found.boxes) >= 1
     assert found.values.shape in {(2, 2), (4, 4), (8, 8)} and np.isfinite(found.values).all()
     assert found.deletion is None and np.isnan(found.shuffled)
@@ -227,6 +227,8 @@ def test_a_classifier_explains_what_its_softmax_takes(tmp_path, picture):
         logits = network(read.tensor)[0, :, 0]
     torch.testing.assert_close(logits.softmax(0)[1], probability, atol=1e-5, rtol=0)
     assert logits.sum() != pytest.approx(1)
+    with pytest.raises(ValueError, match="a classifier has no boxes; give a class"):
+        cam.activation_maps(file, picture, box=(0, 0, 4, 4), device="cpu", checks=False)
 
 
 def test_by_default_it_is_the_last_attention_layer_that_the_score_depends_on(detector, picture):
@@ -245,9 +247,11 @@ def test_by_default_it_is_the_last_attention_layer_that_the_score_depends_on(det
 
 @pytest.fixture(scope="module")
 def output(tmp_path_factory, detector, picture):
-    out = tmp_path_factory.mktemp("out")
+    out, folder = tmp_path_factory.mktemp("out"), tmp_path_factory.mktemp("two")
+    for name in ("a.png", "b.png"):
+        shutil.copy(picture, folder / name)
     options = ["--imgsz", IMGSZ, "--device", "cpu", "--class", "red", "--out", out]
-    done = CliRunner().invoke(app, ["cam", *map(str, [detector, "--images", picture, *options])])
+    done = CliRunner().invoke(app, ["cam", *map(str, [detector, "--images", folder, *options])])
     assert done.exit_code == 0, done.output
     return out, done.stdout
 
@@ -255,7 +259,8 @@ def output(tmp_path_factory, detector, picture):
 def test_the_command_writes_maps_and_numbers(output):
     out, printed = output
     assert sorted(path.name for path in out.iterdir()) == ["cam.csv", "cam.json", "cam.png"]
-    (record,) = json.loads((out / "cam.json").read_text(encoding="utf-8"))["maps"]
+    record, again = json.loads((out / "cam.json").read_text(encoding="utf-8"))["maps"]
+    assert again == {**record, "picture": "b.png"}
     assert (record["picture"], record["class"], record["kind"]) == ("a.png", "red", "EMA")
     assert len(record["boxes"]) == record["predictions"]
     scores = record["deletion"]["by_map"]
@@ -275,26 +280,33 @@ def test_the_command_writes_maps_and_numbers(output):
         (["--box", "1,1,9,9", "--class", "red"], "a class and a box are given"),
         (["--row", "99"], "row 99: the model has rows 0 to "),
         (["--row", "-1"], ""),
+        (["--images", "TWO", "--box", "1,1,9,9"], "a box belongs to one picture, and 2 are given"),
         (["--method", "lime"], "method lime: there are gradcam and eigencam"),
-        (["--row", "HEAD"], "no feature map; give another row by --row"),
-        (["--row", "LATER"], "does not depend on model."),
+        (
+            ["--row", "25"],
+            "model.25, Detect: its output is no single tensor, which is no feature map; give another row",
+        ),
+        (
+            ["--row", "24", "--box", "0,0,4,4"],
+            "does not depend on model.24; give a row from which the detection is made",
+        ),
         (["--images", "none"], "none: not there; give an image"),
     ],
 )
 def test_what_cannot_be_explained_is_said_in_one_sentence(detector, picture, tmp_path, options, expected):
-    rows = len(YOLO(detector).model.model)
-    box = ["--box", "0,0,4,4"] if "LATER" in options else []
-    options = [{"HEAD": str(rows - 1), "LATER": str(rows - 2)}.get(option, option) for option in options]
+    for name in ("a.png", "b.png"):
+        shutil.copy(picture, tmp_path / name)
+    options = [str(tmp_path) if option == "TWO" else option for option in options]
     given = ["cam", str(detector), "--images", str(picture), "--imgsz", str(IMGSZ), "--device", "cpu", "--no-checks"]
-    done = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "out"), *box, *options])
+    done = CliRunner().invoke(app, [*given, "--out", str(tmp_path / "out"), *options])
     assert done.exit_code != 0 and not (tmp_path / "out").exists()
     if expected:
         assert isinstance(done.exception, FileNotFoundError | ValueError) and expected in str(done.exception)
         assert "\n" not in str(done.exception)
 
 
-def test_a_model_without_attention_needs_a_row(tmp_path, picture):
-    file = build(tmp_path, layers=())
+def test_a_model_without_attention_needs_a_row(built, picture):
+    file = built("yolov8.yaml", ())
     with pytest.raises(ValueError, match=r"no attention layer.*give the row .* such as --row 21"):
         cam.activation_maps(file, picture)
     (found,) = cam.activation_maps(file, picture, row=9, imgsz=IMGSZ, device="cpu", checks=False, method="eigencam")

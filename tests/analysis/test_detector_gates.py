@@ -12,15 +12,15 @@ from torch import nn
 from typer.testing import CliRunner
 from ultralytics import YOLO
 
-from tests.analysis.conftest import IMGSZ, SQUARE, build, pictures
+from tests.analysis.conftest import IMGSZ, SQUARE, pictures
 from tests.analysis.test_gates import Brightness, by_channel
 from tests.analysis.test_rotation import checkpoint, draw, yaml
 from yolo_attn.analysis import gates
 from yolo_attn.analysis.counterfactual import counterfactual
+from yolo_attn.analysis.detection_scores import DetectionScores
 from yolo_attn.analysis.evaluation import ClassifierEvaluation, evaluation
 from yolo_attn.analysis.layer_gates import measure
 from yolo_attn.analysis.trained_classifier import TrainedClassifier
-from yolo_attn.analysis.trained_detector import DetectionScores
 from yolo_attn.cli import app
 from yolo_attn.layers import LAYERS
 
@@ -71,8 +71,8 @@ def test_pictures_with_and_without_objects_and_predictions_stay_in_order(detecto
     ],
     ids=["segment", "obb", "pose"],
 )
-def test_every_task_has_gates(tmp_path, stock, row, extra):
-    file, listed = build(tmp_path / "model", stock, ("EMA:8",)), pictures(tmp_path / "set", [row], 3, extra)
+def test_every_task_has_gates(tmp_path, built, stock, row, extra):
+    file, listed = built(stock), pictures(tmp_path / "set", [row], 3, extra)
     found = gates(file, listed, show=1, imgsz=IMGSZ, batch=2, device="cpu")
     assert [layer.kind for layer in found.layers] == ["EMA"] * 3 and found.images == 3
     assert {layer.regions.images for layer in found.layers} == {2}
@@ -159,8 +159,8 @@ def test_the_page_has_every_layer_and_picture_and_loads_nothing(output):
     assert cv2.imread(str(out / "maps.png")).shape[0] > 500
 
 
-def test_the_first_layers_of_stages_alone(tmp_path, data):
-    file = build(tmp_path / "model", "yolov8.yaml", ("EMA:8", "ECA"))
+def test_the_first_layers_of_stages_alone(tmp_path, built, data):
+    file = built("yolov8.yaml", ("EMA:8", "ECA"))
     options = ["--imgsz", IMGSZ, "--device", "cpu", "--show", 0, "--first-of-stages", "--out", tmp_path / "out"]
     done = invoke(file, "--data", data, *options)
     assert done.exit_code == 0, done.output
@@ -201,10 +201,10 @@ def test_chosen_pictures_are_kept_by_name(detector, data):
         ("other picture", "7.png: not among the 6 images; write names as in 0000001.jpg"),
     ],
 )
-def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path, detector, data, case, expected):
+def test_what_cannot_be_measured_is_said_in_one_sentence(tmp_path, built, detector, data, case, expected):
     options = []
     if case == "no attention":
-        detector = build(tmp_path, layers=())
+        detector = built("yolov8.yaml", ())
     elif case == "exported":
         detector = tmp_path / "best.onnx"
         detector.write_bytes(b"onnx")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from yolo_attn.analysis import Gates, gates
+from yolo_attn.analysis import Gates, gate_page, gates
 from yolo_attn.analysis.attention_layers import attention_layers
 from yolo_attn.analysis.objects import Objects
 from yolo_attn.layers import LAYERS
@@ -238,6 +238,12 @@ def test_the_first_layer_of_each_stage_is_the_first_at_its_size():
     found = gates_of(by_channel(0.1), by_channel(0.2), nn.MaxPool2d(2), by_channel(0.3), images=torch.ones(1, 1, 4, 4))
     assert [layer.layer for layer in found.layers] == ["0", "1", "3"]
     assert [layer.layer for layer in found.first_of_stages().layers] == ["0", "3"]
+
+
+def test_the_page_shows_a_title_as_it_is_and_fits_a_phone():
+    page = gate_page.page(gates_of(by_channel(0.1, 0.5, 0.9), images=torch.rand(1, 3, 4, 4)), "DATA <BOX>")
+    assert "<h1>DATA &lt;BOX&gt;: mean over channels</h1>" in page
+    assert '<meta name="viewport" content="width=device-width' in page
 
 
 def test_a_gate_that_is_not_what_forward_multiplies_by_is_refused():

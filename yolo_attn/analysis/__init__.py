@@ -6,6 +6,7 @@ recording.py           all gates read while a network runs
 gate_statistics.py     these gates in numbers
 objects.py             the same inside and outside of boxes, by class and by size
 counterfactual.py      the scores with a layer's gate replaced
+detection_scores.py    the scores of a detector over any choice of images
 official_scores.py     predictions of `val` as VisDrone's protocol reads them
 gate_report.py         files that `yolo-attn gates` writes
 gate_maps.py           heat maps of the gates: a sheet

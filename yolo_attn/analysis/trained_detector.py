@@ -13,9 +13,10 @@ import torch
 from ultralytics import YOLO
 from ultralytics.data.utils import IMG_FORMATS, check_det_dataset
 
+from yolo_attn.analysis.detection_scores import DetectionScores
 from yolo_attn.analysis.official_scores import best, frame, has_official_annotations
-from yolo_attn.plugin.metrics import THRESHOLDS, average_precision
-from yolo_attn.visdrone.evaluation.resampled import MatchedImages, match
+from yolo_attn.plugin.metrics import THRESHOLDS
+from yolo_attn.visdrone.evaluation.resampled import match
 from yolo_attn.visdrone.evaluation.submission import MOST_ROWS, Frame
 
 SPLITS = ("train", "val", "test")
@@ -26,36 +27,8 @@ KEYS = (
     "pred_cls",
     "target_cls",
 )  # Ultralytics' names for hits (N, 10), scores (N,) and classes (N,), (M,)
-METRIC, OFFICIAL = "mAP50-95", "official AP"
 MAX_DET = 300  # boxes of an image that `val` looks at
 HITS = {"segment": "tp_m", "pose": "tp_p"}  # of masks and of key points; of boxes for the others
-
-
-@dataclass(frozen=True)
-class DetectionScores:
-    """What was found in each image, from which the score of any choice of images follows."""
-
-    images: tuple[tuple[np.ndarray, ...], ...]  # of each image what KEYS names
-    official: MatchedImages | None = None  # the same images by VisDrone's protocol, if they have its annotations
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def scores(self, index: np.ndarray) -> dict[str, float]:
-        """mAP50-95, and the official AP where there is one, in percent over the images at `index`, which may repeat."""
-        found = {METRIC: self._mean_average_precision(index)}
-        if self.official:
-            ap = self.official.ap(index)
-            found[OFFICIAL] = 0.0 if np.isnan(ap) else ap
-        return found
-
-    def _mean_average_precision(self, index: np.ndarray) -> float:
-        """0 without any object."""
-        chosen = [self.images[place] for place in index]
-        hits, scores, classes, true_classes = map(np.concatenate, zip(*chosen, strict=True))
-        if not len(true_classes) or not len(scores):
-            return 0.0
-        return 100 * float(average_precision(hits, scores, classes, true_classes)[0].mean())
 
 
 @dataclass(frozen=True)

@@ -56,13 +56,10 @@ def cam(
         maps = list(progress)
     out = out or model.with_name(f"{model.stem}-cam")
     files.write(out, {"model": str(model), "images": str(images), "conf": conf}, maps)
-    table = Table("picture", "layer", "map", "class", "predictions", "score", "deletion", "random", "shuffled")
+    table = Table("picture", "layer", "class", "score", "deletion", "random", "shuffled")
     for one in map(files.numbers, maps):
         values = [f"{one[key]:.3f}" if one[key] == one[key] else "-" for key in MEASURED]
-        shape = f"{one['height']}x{one['width']}"
-        table.add_row(
-            one["picture"], f"{one['layer']} {one['kind']}", shape, one["class"], str(one["predictions"]), *values
-        )
+        table.add_row(one["picture"], f"{one['layer']} {one['kind']}", one["class"], *values)
     print_tables(table)
     if checks:
         typer.echo(

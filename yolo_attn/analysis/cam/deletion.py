@@ -64,7 +64,7 @@ def deletion(
     return Deletion(shares, tuple(scores[0].tolist()), tuple(scores[1:].mean(0).tolist()))
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference_mode would leave anchors in the head that can have no gradient
 def _scores(
     network: ScoringNetwork,
     picture: InputPicture,

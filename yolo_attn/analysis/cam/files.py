@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from yolo_attn.analysis import report
-from yolo_attn.analysis.cam.activation_maps import ActivationMap
+from yolo_attn.analysis.cam.activation_map import ActivationMap
 from yolo_attn.analysis.gate_maps import BOX, COLOURS
 from yolo_attn.analysis.gate_statistics import without_nan
 

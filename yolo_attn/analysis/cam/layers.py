@@ -52,9 +52,9 @@ def slopes(
             hook.remove()
     for path, out in outputs.items():
         if not isinstance(out, torch.Tensor) or out.ndim != 4 or out.shape[2:].numel() < 2:
-            shape = f"of shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else "that is no single tensor"
+            shape = f"has the shape {tuple(out.shape)}" if isinstance(out, torch.Tensor) else "is no single tensor"
             raise ValueError(
-                f"{path}, {type(layers[path]).__name__}: its output {shape} is no feature map; give another row by --row"
+                f"{path}, {type(layers[path]).__name__}: its output {shape}, which is no feature map; give another row by --row"
             )
     gradients = torch.autograd.grad(score, [*outputs.values()], allow_unused=True)
     return {
