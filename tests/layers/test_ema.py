@@ -6,7 +6,7 @@ import onnx
 import pytest
 import torch
 
-from tests.layers.inputs import assert_equal_with_gradients, drawn, randomised
+from tests.layers.inputs import assert_equal_with_gradients, drawn, forward_and_gradients, randomised
 from tests.reference.ema import ema
 from tests.tolerance import TOLERANCE
 from yolo_attn.layers import _ema_compiled, _ema_inference, _ema_onnx, _ema_training
@@ -90,6 +90,16 @@ def test_the_layer_takes_the_form_that_suits_the_caller(monkeypatch):
 def test_the_operators_for_compiled_training_equal_the_definition(channels, factor, size):
     layer, x = built(channels, factor), drawn((2, channels, *size))
     assert_equal_with_gradients(bound(_ema_compiled.gated, layer), bound(definition, layer), x, layer.parameters())
+
+
+@pytest.mark.slow
+def test_compiled_training_equals_the_definition():
+    layer, x = randomised(EMA(24, 4)), drawn((2, 24, 5, 6), torch.float32)
+    compiled = torch.compile(layer, fullgraph=True)
+    expected = forward_and_gradients(bound(definition, layer), x, list(layer.parameters()))
+    torch.testing.assert_close(
+        forward_and_gradients(compiled, x, list(layer.parameters())), expected, **TOLERANCE[torch.float32]
+    )
 
 
 @needs_operators
