@@ -68,6 +68,23 @@ sys.exit(len(outcome.failed))
 """
 
 
+def new_cluster(make):
+    """Start a cluster; on a busy machine its first node may take longer to start than Ray waits for it."""
+    quiet = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
+    for _ in range(4):
+        with suppress(Exception):
+            return make(initialize_head=True, head_node_args={"num_cpus": 0, **quiet})
+    return make(initialize_head=True, head_node_args={"num_cpus": 0, **quiet})
+
+
+def new_node(cluster):
+    """Add a node in the same way."""
+    for _ in range(4):
+        with suppress(Exception):
+            return cluster.add_node(num_cpus=ROOM, include_log_monitor=False)
+    return cluster.add_node(num_cpus=ROOM, include_log_monitor=False)
+
+
 @pytest.fixture
 def cluster(tmp_path, monkeypatch):
     """A cluster of several nodes on this machine, each with room for two runs, whose processes know the stub."""
@@ -76,19 +93,11 @@ def cluster(tmp_path, monkeypatch):
     (tmp_path / "path" / "sitecustomize.py").write_text(STUB)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "path"))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    cluster = cluster_utils.Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
+    cluster = new_cluster(cluster_utils.Cluster)
     for _ in range(NODES):
         new_node(cluster)
     yield cluster
     cluster.shutdown()
-
-
-def new_node(cluster):
-    """Add a node; on a busy machine one may take longer to start than Ray waits for it."""
-    for _ in range(4):
-        with suppress(Exception):
-            return cluster.add_node(num_cpus=ROOM)
-    return cluster.add_node(num_cpus=ROOM)
 
 
 def traces(out: Path) -> dict[str, list[list[str]]]:
