@@ -148,6 +148,7 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.prepare",
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
+    "statistics.bootstrap",
     "demo",
     "detection.opening",
     "detection.onnx_detector",
