@@ -8,6 +8,8 @@ for each image in float32, and 16 times that for an image of 1280 pixels. torch'
 them, but the time stays; an ONNX file holds them. Place the block at P5 or P4. The paper's max-pool of keys and values is left out.
 """
 
+from typing import ClassVar
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -32,6 +34,7 @@ class NonLocal(nn.Module):
     """
 
     parameter_formula = "4 * C * m + 3 * m + C + batch_norm * C; m = C // reduction"
+    wrong_in: ClassVar[dict[str, str]] = {"paddle": "whose file is a few percent off"}
     no_gate = "adds to channels"
 
     def __init__(self, channels: int, reduction: int = 2, batch_norm: bool = False, authors_code: bool = False):
