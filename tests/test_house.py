@@ -86,7 +86,7 @@ ALLOWED = {
         "yaml",
         "matplotlib",
         "psutil",
-        "ray",
+        "ray",  # of the extra `cluster`, imported where it is used
         "scipy",
         "ultralytics",
         "yolo_attn",  # its version
