@@ -140,7 +140,6 @@ TORCH_FREE = [  # they run on machines without torch
     "visdrone.evaluation.evaluate",
     "visdrone.evaluation.coco",
     "statistics.bootstrap",
-    "statistics.intervals",
     "demo",
     "detection.opening",
     "detection.onnx_detector",

@@ -187,7 +187,8 @@ def test_one_seed_has_no_interval(visdrone):
     found = entry(statistics, "AP", "last")
     assert (found.low, found.high, found.p, found.p_holm, found.method) == (None,) * 5
     assert [interval.method for interval in found.intervals] == ["pictures"]
-    assert "ema, last epoch, AP: no interval, as one seed has no spread" in statistics.not_defined
+    expected = "ema: no interval of mAP50, mAP50-95, AP, AP50, as one seed has no spread"
+    assert statistics.not_defined == (expected,)
 
 
 def test_models_that_do_the_same_have_no_interval(visdrone, tmp_path):
@@ -195,8 +196,15 @@ def test_models_that_do_the_same_have_no_interval(visdrone, tmp_path):
     statistics = compare(MODELS, runs, visdrone[0])
     found = entry(statistics, "AP", "last")
     assert (found.difference, found.low, found.p) == (0, None, None)
-    assert "ema, last epoch, AP: no interval, as all differences are the same" in statistics.not_defined
+    assert "ema: no interval of AP, AP50, as all differences are the same" in statistics.not_defined
     assert statistics.changed_pictures == ()
+
+
+def test_a_model_without_a_seed_of_the_baseline_is_named(visdrone):
+    runs = [(run, folder) for run, folder in visdrone[1] if run.model == "plain"]
+    statistics = compare((*MODELS, "eca"), runs, visdrone[0])
+    assert statistics.comparisons == statistics.parts == ()
+    assert statistics.not_defined == ("ema: has no seed in common with plain", "eca: has no seed in common with plain")
 
 
 def test_an_absent_data_set_is_one_sentence(visdrone, tmp_path):

@@ -79,7 +79,7 @@ def test_the_last_epoch_is_scored_too_and_the_statistics_are_written(finished):
     statistics = comparison.read(out)
     assert (statistics.protocol, statistics.checkpoint, statistics.pictures) == ("VisDrone", "last", 16)
     assert [errors.model for errors in statistics.errors] == ["yolov5n-ema", "yolov5n-p2"]
-    assert "no interval, as one seed has no spread" in done.stdout
+    assert "yolov5n-p2: no interval of mAP50, mAP50-95, AP, AP50, as one seed has no spread" in done.stdout
 
 
 def test_every_model_gets_the_weights_of_the_checkpoint_and_the_record_says_how_many(finished):

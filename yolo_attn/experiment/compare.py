@@ -44,7 +44,7 @@ def compare(models: Sequence[str], runs: Sequence[tuple[FinishedRun, Path]], dat
     if validation and any(run.tables for run in measured):
         protocol = "VisDrone" if validation.official else "COCO"
     comparisons, more = _comparisons(models, measured, protocol)
-    metric = {"VisDrone": "AP", "COCO": COCO["AP"]}.get(protocol or "", "mAP50-95")
+    metric = COCO["AP"] if protocol == "COCO" else "AP" if any("AP" in run.scores for run, _ in runs) else "mAP50-95"
     led = [entry.method for entry in comparisons if (entry.metric, entry.checkpoint) == (metric, checkpoint)]
     return Statistics(
         baseline=models[0],
@@ -81,18 +81,28 @@ def _comparisons(
     """Every other model, by every metric that the runs have, at both checkpoints."""
     metrics = [name for name in SCORES if any(run.record.scores.get(name) is not None for run in runs)]
     metrics += [*COCO.values()] if protocol == "COCO" else []
-    comparisons, sentences = [], []
+    comparisons: list[Comparison] = []
     for checkpoint in (LAST, BEST):
         for metric in metrics:
             family = [_comparison(model, models[0], runs, checkpoint, metric) for model in models[1:]]
             defined = [entry for entry in family if entry]
             adjusted = holm([entry.p for entry in defined])
             comparisons += [replace(entry, p_holm=p) for entry, p in zip(defined, adjusted, strict=True)]
+    return comparisons, [*_without_interval(comparisons), *_alone(models, comparisons)]
+
+
+def _without_interval(comparisons: Sequence[Comparison]) -> list[str]:
+    metrics: dict[tuple[str, str], dict[str, None]] = {}
     for entry in comparisons:
         if entry.low is None:
             reason = "one seed has no spread" if len(entry.seeds) == 1 else "all differences are the same"
-            sentences.append(f"{entry.model}, {entry.checkpoint} epoch, {entry.metric}: no interval, as {reason}")
-    return comparisons, sentences
+            metrics.setdefault((entry.model, reason), {})[entry.metric] = None
+    return [f"{model}: no interval of {', '.join(names)}, as {reason}" for (model, reason), names in metrics.items()]
+
+
+def _alone(models: Sequence[str], comparisons: Sequence[Comparison]) -> list[str]:
+    compared = {entry.model for entry in comparisons}
+    return [f"{model}: has no seed in common with {models[0]}" for model in models[1:] if model not in compared]
 
 
 def _comparison(

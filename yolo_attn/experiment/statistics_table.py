@@ -76,7 +76,7 @@ def _notes(statistics: Statistics, compared: bool) -> Iterator[str]:
         yield "- The best epoch was chosen by its score on these pictures, the last was not; scores of the best are optimistic."
     if statistics.method:
         about = ABOUT[statistics.method].format(resamples=statistics.resamples)
-        yield f"- These intervals and p values are about {about}."
+        yield f"- The intervals and p values are about {about}."
     if statistics.parts:
         sure = [part for part in statistics.parts if part.q is not None and part.q <= FALSE_DISCOVERIES]
         named = "; ".join(f"{part.model}, {part.name} {part.difference:+.2f}" for part in sure) or "none"
