@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ultralytics import YOLO
 
 from tests.experiment.runs import TRAINING
 from yolo_attn.experiment import cluster, journal
@@ -147,9 +148,14 @@ def test_scores_are_the_same_bit_for_bit_one_after_another_at_once_and_on_a_clus
         scored = {
             (run.model, run.seed): (run.scores, run.per_class, run.curve, run.environment.threads) for run in runs
         }
-        results[name] = scored, detections
+        weights = {
+            (path.parts[-3], key): value.numpy().tobytes()
+            for path in (tmp_path / name).glob("runs/*/weights/last.pt")
+            for key, value in YOLO(path).model.state_dict().items()
+        }
+        results[name] = scored, detections, weights
     assert len(results["alone"][0]) == 2 and len(results["alone"][1]) == 32
-    assert sum(map(len, results["alone"][1].values())) > 0
+    assert len(results["alone"][2]) > 500
     assert results["jobs"] == results["alone"]
     assert results["ray"] == results["alone"]
 

@@ -7,7 +7,7 @@ each run are files on shared storage, as on one machine. Ray is an extra, so it 
 import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -73,13 +73,17 @@ def ray_cluster(address: str, experiment: Experiment, gpus_per_run: float | None
                 ray.cancel(ref, force=True)
             try:
                 return ray.get(ref)
+            except ray.exceptions.LocalRayletDiedError as error:  # every other run would fail as well
+                lost = "the connection to the Ray cluster is lost, because Ray on this machine has ended"
+                raise ConnectionError(f"bench: {lost}; start the same command again") from error
             except ray.exceptions.RayError as error:
                 return FailedRun(task.name, task.seed, reason(error), str(folder / launch.LOG))
 
         def end() -> None:
             over.set()
             for ref in [*refs]:
-                ray.cancel(ref, force=True)
+                with suppress(ray.exceptions.RayError):  # a connection that is lost ends the runs, too
+                    ray.cancel(ref, force=True)
 
         yield Place(at_once(nodes, share), work, end, check)
     finally:
