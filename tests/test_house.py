@@ -84,6 +84,7 @@ ALLOWED = {
         "yaml",
         "matplotlib",
         "psutil",
+        "ray",  # of the extra `cluster`, imported where it is used
         "scipy",
         "ultralytics",
         "yolo_attn",  # its version
