@@ -24,7 +24,8 @@ def report(
 ) -> None:
     """Write report.html from folders of bench.
 
-    One file that opens without a network: the answer, tables, plots, pictures, and links to the records. Nothing is trained. Several folders are joined: models are compared with the first model of the first folder.
+    One file that opens without a network: the answer, tables, plots, pictures, and links to the records. Nothing is trained.
+    Several folders are joined: models are compared with the first model of the first folder.
 
     Example: yolo-attn report runs/bench --latex
     """

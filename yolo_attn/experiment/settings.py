@@ -9,6 +9,7 @@ from yolo_attn.experiment.plan import Experiment, Plan
 from yolo_attn.storage import atomic_write, digest
 
 NAME = "settings.json"
+CORES = "CPU cores of a run"  # the entry of --cpus-per-run
 RESULTS = ("runs/*/record.json", "runs/*/trained", "runs/*/state.pt", "runs/*/weights/*.pt")
 
 
@@ -50,7 +51,7 @@ def _settings(experiment: Experiment, plan: Plan) -> dict[str, Any]:
         contents["content of the checkpoint"] = digest(plan.checkpoint)[:12]
     settings = {"data": str(plan.data), **contents, "epochs": experiment.epochs, **experiment.training}
     if experiment.cpus_per_run:
-        settings["CPU cores of a run"] = experiment.cpus_per_run
+        settings[CORES] = experiment.cpus_per_run
     versions = {"ultralytics": ultralytics.__version__, "torch": torch.__version__}
     return json.loads(json.dumps({**settings, **versions}))  # tuples are lists in the file
 

@@ -199,8 +199,19 @@ def test_a_folder_without_a_journal_ends_in_one_line(tmp_path, monkeypatch, caps
 
 
 def test_the_command_of_the_page_does_the_runs_again(bench):
-    folder = bench(lr0=0.5)
+    folder = bench(lr0=0.5, **{"CPU cores of a run": 2})
     command = page.commands(page.folders.read([folder]))[0].split()
     assert command[:3] == ["yolo-attn", "bench", "--models"]
     assert command[3] == f"{folder}/models/plain.yaml,{folder}/models/ema.yaml"
-    assert command[6:] == ["--seeds", "0,1", "--epochs", "2", "--out", "NEW_FOLDER", "imgsz=64", "lr0=0.5"]
+    assert command[6:] == [
+        "--seeds",
+        "0,1",
+        "--epochs",
+        "2",
+        "--out",
+        "NEW_FOLDER",
+        "imgsz=64",
+        "lr0=0.5",
+        "--cpus-per-run",
+        "2",
+    ]

@@ -13,6 +13,7 @@ from yolo_attn.experiment.report import answer, detections, evidence, figures, f
 from yolo_attn.experiment.report.evidence import statistics_of
 from yolo_attn.experiment.report.folders import Study
 from yolo_attn.experiment.report.sources import address, sources
+from yolo_attn.experiment.settings import CORES
 from yolo_attn.experiment.summary import SCORES, summarise
 from yolo_attn.experiment.tables import COST, OFFICIAL, ULTRALYTICS
 from yolo_attn.html_page import render
@@ -36,11 +37,11 @@ SECTIONS = (
 VERSIONS = ("ultralytics", "torch")  # entries of the settings that are no training arguments
 
 
-def write(sources: Sequence[Path], out: Path | None = None, with_latex: bool = False) -> list[Path]:
+def write(bench_folders: Sequence[Path], out: Path | None = None, with_latex: bool = False) -> list[Path]:
     """Write the page of one folder, or of several that belong together; return the files that were written.
 
     Args:
-        sources: Folders of `bench`. Differences are to the first model of the first.
+        bench_folders: Folders of `bench`. Differences are to the first model of the first.
         out: The page; report.html in the folder by default, and in the current one if there are several.
         with_latex: Also write the comparison as table.tex beside the page.
 
@@ -48,8 +49,8 @@ def write(sources: Sequence[Path], out: Path | None = None, with_latex: bool = F
         FileNotFoundError, ValueError: The folders are not of `bench`, or do not belong together; see `folders.read`.
         OSError: A file cannot be read or written.
     """
-    study = folders.read(sources)
-    page = out or (sources[0] / PAGE if len(study.folders) == 1 else Path(PAGE))
+    study = folders.read(bench_folders)
+    page = out or (bench_folders[0] / PAGE if len(study.folders) == 1 else Path(PAGE))
     atomic_write(page, html(study, page))
     if not with_latex:
         return [page]
@@ -135,6 +136,8 @@ def commands(study: Study) -> list[str]:
     settings = dict(study.settings)
     data, epochs = settings.pop("data", "?"), settings.pop("epochs", "?")
     training = [f"{key}={value}" for key, value in settings.items() if key.isidentifier() and key not in VERSIONS]
+    if CORES in settings:
+        training += ["--cpus-per-run", str(settings[CORES])]
     lines = []
     for folder in study.folders:
         runs = [entry.run for entry in study.recorded if entry.journal.parent == folder]

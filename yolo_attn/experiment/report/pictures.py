@@ -16,7 +16,7 @@ from yolo_attn.experiment.report.folders import Run
 from yolo_attn.visdrone.evaluation.errors import Picture
 
 WORST, CHANGED, MOST = 6, 4, 24  # pictures: the worst, the changed ones of each model, and all of a page
-BYTES = 3_000_000  # that the pictures of a page may take
+BYTES = 2_500_000  # that the pictures of a page may take
 
 
 @dataclass(frozen=True)
