@@ -76,8 +76,8 @@ def test_many_at_once_give_what_one_gives(checkpoint, photographs):
 
 
 def test_the_networks_of_a_cpu_have_common_weights_and_leave_torchs_threads_alone(checkpoint, photographs):
-    torch_threads = torch.get_num_threads()
     detector = TorchDetector(checkpoint, DetectionSettings(imgsz=64), at_once=2, device="cpu")
+    torch_threads = torch.get_num_threads()  # as Ultralytics sets it when a file is opened
     one, other = (detector._networks.get() for _ in range(2))
     assert one is not other
     assert one.model is not other.model

@@ -32,8 +32,8 @@ class TorchDetector(Detector):
     """A detection model in torch, with Ultralytics' own backend and NMS.
 
     Arguments and errors are those of `open_detector`. On a CPU, batches that run at once share the cores, each in a network of its
-    own, with common weights: torch's threads wait for each other at every operator. Elsewhere, and in exported files, the one network
-    takes one batch after the other, and the rest of the work overlaps.
+    own, with common weights: torch's threads wait for each other at every operator, and Ultralytics leaves a core free. Elsewhere,
+    and in exported files, the one network takes one batch after the other, and the rest of the work overlaps.
     """
 
     def __init__(
