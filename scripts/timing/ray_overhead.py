@@ -1,6 +1,6 @@
 """The seconds that Ray adds to a benchmark on this machine, and what part of a run they are.
 
-python -m scripts.timing.ray_overhead --run-seconds 400
+python -m scripts.timing.ray_overhead aerial-demo.yaml --run-seconds 400
 
 Finished runs are handed over, so what is timed is everything but the run: starting Ray, looking at the node, and each task.
 """
@@ -41,10 +41,12 @@ def seconds_per_run(place: Place, folder: Path, runs: int) -> list[float]:
 
 
 def main(
-    run_seconds: Annotated[float, typer.Option(help="Length of a run to compare with.")] = 400.0, runs: int = 10
+    data_yaml: Annotated[str, typer.Argument(help="Of a data set that is there.")],
+    run_seconds: Annotated[float, typer.Option(help="Length of a run to compare with.")] = 400.0,
+    runs: int = 10,
 ) -> None:
     """Print seconds as JSON."""
-    data = find_data("aerial-demo.yaml").resolve()
+    data = find_data(data_yaml).resolve()
     check_data_set(data)
     with tempfile.TemporaryDirectory() as out:
         experiment = Experiment([], str(data), [0], 1, Path(out), {"device": "cpu"}, cpus_per_run=1)
