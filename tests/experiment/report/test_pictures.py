@@ -107,3 +107,14 @@ def test_stored_detections_are_right_and_wrong_as_they_were_made(bench, data):
     # plain finds the bus in one of three pictures: precision 1 up to a recall of 1/3
     assert stored.runs["plain", 0].precision["bus"].tolist() == [1.0] * 34 + [0.0] * 67
     assert set(stored.runs["plain", 0].precision) == {"car", "bus"}
+
+
+def test_a_data_set_of_other_classes_is_read_from_its_labels(bench, data):
+    other = data.with_name("letters.yaml")
+    other.write_text(
+        f"path: {data.parent}\ntrain: set/images\nval: set/images\nnames: {dict(enumerate('abcdefghij'))}\n"
+    )
+    stored = read(other, read_folders([bench()]).recorded, "best")
+    errors = [(len(shown.hits), len(shown.misses)) for shown in stored.runs["plain", 0].pictures.values()]
+    assert errors == [(1, 1), (0, 2), (1, 1)]
+    assert set(stored.runs["plain", 0].precision) == {"d", "i"}
