@@ -116,6 +116,7 @@ ALLOWED = {
         "torchvision",
         "pytorch_grad_cam",
         "yolo_attn.visdrone",
+        "yolo_attn.statistics",
         "yolo_attn.detection",
     },
     "cli": {

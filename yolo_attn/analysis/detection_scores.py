@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from yolo_attn.plugin.metrics import average_precision
-from yolo_attn.visdrone.evaluation.resampled import MatchedImages
+from yolo_attn.statistics.weighted_ap import WeightedAP
 
 METRIC, OFFICIAL = "mAP50-95", "official AP"
 
@@ -18,7 +18,7 @@ class DetectionScores:
 
     # of each image hits (N, 10 thresholds), scores (N,) and classes (N,), and the true classes (M,)
     images: tuple[tuple[np.ndarray, ...], ...]
-    official: MatchedImages | None = None  # the same images by VisDrone's protocol, if they have its annotations
+    official: WeightedAP | None = None  # the same images by VisDrone's protocol, if they have its annotations
 
     def __len__(self) -> int:
         return len(self.images)
@@ -27,8 +27,9 @@ class DetectionScores:
         """mAP50-95, and the official AP where there is one, in percent over the images at `index`, which may repeat."""
         found = {METRIC: self._mean_average_precision(index)}
         if self.official:
-            ap = self.official.ap(index)
-            found[OFFICIAL] = 0.0 if np.isnan(ap) else ap
+            weights = np.bincount(index, minlength=len(self))[None]
+            ap = self.official.mean(weights, self.official(weights)).mean()
+            found[OFFICIAL] = 0.0 if np.isnan(ap) else float(ap)
         return found
 
     def _mean_average_precision(self, index: np.ndarray) -> float:

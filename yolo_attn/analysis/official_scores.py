@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import torch
 from ultralytics.utils.ops import scale_boxes
 
 from yolo_attn.detection.detections import VISDRONE_DECIMALS, Detections
+from yolo_attn.statistics.outcomes import outcomes, pooled
+from yolo_attn.statistics.weighted_ap import WeightedAP
 from yolo_attn.visdrone.annotations import NAMES, categories_of, read
 from yolo_attn.visdrone.evaluation.submission import Frame
 
@@ -52,3 +54,8 @@ def best(predicted: Any, number: int) -> Any:
     if isinstance(predicted, dict):
         return {key: values[:number] for key, values in predicted.items()}
     return predicted[:number]
+
+
+def official_ap(frames: Sequence[Frame]) -> WeightedAP:
+    """Match the detections of every image by the protocol, once; what comes back scores any choice of the images."""
+    return WeightedAP(outcomes(pooled(frames, official=True), len(frames), len(NAMES), official=True))

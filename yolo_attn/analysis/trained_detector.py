@@ -14,9 +14,8 @@ from ultralytics import YOLO
 from ultralytics.data.utils import IMG_FORMATS, check_det_dataset
 
 from yolo_attn.analysis.detection_scores import DetectionScores
-from yolo_attn.analysis.official_scores import best, frame, has_official_annotations
+from yolo_attn.analysis.official_scores import best, frame, has_official_annotations, official_ap
 from yolo_attn.plugin.metrics import THRESHOLDS
-from yolo_attn.visdrone.evaluation.resampled import match
 from yolo_attn.visdrone.evaluation.submission import MOST_ROWS, Frame
 
 SPLITS = ("train", "val", "test")
@@ -121,7 +120,7 @@ class TrainedDetector:
             arguments = {"data": str(self.data), "split": self.split, "imgsz": self.imgsz, **self.arguments, **place}
             most = {"max_det": MOST_ROWS} if official else {}  # the protocol looks at more of them
             self.model.val(validator=Validator, **{**arguments, **most})
-        return DetectionScores(tuple(images), match(frames) if official else None)
+        return DetectionScores(tuple(images), official_ap(frames) if official else None)
 
 
 def _by_image(rows: Sequence[Any], preds: Any, batch: Mapping[str, Any]) -> Iterator[tuple[np.ndarray, ...]]:

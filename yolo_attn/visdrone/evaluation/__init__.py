@@ -6,7 +6,6 @@ ignored_regions  finds the boxes that the ignored regions remove
 pooled           the rows of all images that are left, and the pairs that may match
 matching         assigns detections to ground truth boxes
 curves           average precision, and precision over recall
-resampled        the official AP over images drawn with replacement
 coco             COCO's protocol by faster-coco-eval
 by_size          AP and recall of ranges of object sizes, not official
 errors           hits, misses, false alarms and confused classes, not official
