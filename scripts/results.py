@@ -99,7 +99,7 @@ def made(*packages: str) -> Made:
     module = sys.modules["__main__"].__spec__
     script = f"-m {module.name}" if module else Path(sys.argv[0]).name
     return Made(
-        command=" ".join(["python", script, *sys.argv[1:]]),
+        command=" ".join(["python", script, *map(_without_folder, sys.argv[1:])]),
         commit=commit(),
         machine=machine(),
         versions={package: version(package) for package in packages},
@@ -142,3 +142,8 @@ def refresh_pages() -> None:
         text = path.read_text(encoding="utf-8")
         if (new := refreshed(text)) != text:
             path.write_text(new, encoding="utf-8")
+
+
+def _without_folder(argument: str) -> str:
+    """An argument as it is; of a file by its whole path the name, as the folders of a machine tell a reader nothing."""
+    return Path(argument).name if Path(argument).is_absolute() else argument
