@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 
-@pytest.mark.parametrize("model", ["yolov5n-ema.yaml", "yolov5n-ema-inside.yaml"])
+@pytest.mark.parametrize("model", [pytest.param("yolov5n-ema.yaml", marks=pytest.mark.slow), "yolov5n-ema-inside.yaml"])
 def test_two_processes_agree_on_the_gradients_of_an_attention_layer(model, tmp_path):
     worker = Path(__file__).with_name("distributed_worker.py")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", str(worker), model]

@@ -44,7 +44,7 @@ class Environment:
         subprocess.run(command, check=True, env={**os.environ, "PIP_NO_INDEX": "1"})
 
 
-@pytest.fixture(scope="module", params=["regular", "editable"])
+@pytest.fixture(scope="module", params=["regular", pytest.param("editable", marks=pytest.mark.slow)])
 def installed(request, tmp_path_factory) -> Environment:
     environment = Environment(tmp_path_factory.mktemp(request.param))
     source = ["-e", ROOT] if request.param == "editable" else [ROOT]

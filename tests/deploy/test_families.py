@@ -14,13 +14,23 @@ from yolo_attn.layers import LAYERS
 
 CFG = Path(__file__).parents[2] / "cfg"
 QUICK_CFG = ["yolov5-ema.yaml"]
-QUICK = ["yolov8n.yaml", "yolo26n.yaml", "yolov8n-pose.yaml", "yolo11n-seg.yaml", "yolov8n-cls.yaml"]
+QUICK = ["yolov8n.yaml", "yolo11n-seg.yaml", "yolov8n-cls.yaml"]
 SLOW = [
     *(
         f"{family}.yaml"
-        for family in ["yolov3-tiny", "yolov5n", "yolov6n", "yolov9t", "yolov10n", "yolo11n", "yolo12n", "rtdetr-l"]
+        for family in [
+            "yolo26n",
+            "yolov3-tiny",
+            "yolov5n",
+            "yolov6n",
+            "yolov9t",
+            "yolov10n",
+            "yolo11n",
+            "yolo12n",
+            "rtdetr-l",
+        ]
     ),
-    *(f"yolov8n-{kind}.yaml" for kind in ("p2", "p6", "seg", "obb")),
+    *(f"yolov8n-{kind}.yaml" for kind in ("p2", "p6", "seg", "pose", "obb")),
     *(f"yolo11n-{kind}.yaml" for kind in ("pose", "obb", "cls")),
     *(f"yolo26n-{kind}.yaml" for kind in ("seg", "pose", "obb", "cls")),
 ]

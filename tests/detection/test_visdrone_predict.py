@@ -180,6 +180,7 @@ predict_visdrone(*map(Path, sys.argv[1:4]), SMALL, batch=2, device="cpu", progre
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="Windows has no SIGKILL")
 def test_a_killed_run_on_tiles_is_finished_by_the_next_and_no_other(model, images, tmp_path):
     predict_visdrone(model, images, tmp_path / "whole", SMALL, batch=2, tiles=TILES)
