@@ -1,5 +1,6 @@
 """Kinds of errors against the reference implementation, and by hand."""
 
+import matplotlib
 import numpy as np
 import pytest
 import tidecv
@@ -9,6 +10,13 @@ from yolo_attn.statistics.outcomes import pooled
 from yolo_attn.visdrone.evaluation.submission import Frame
 
 SHORT = ("Cls", "Loc", "Both", "Dupe", "Bkg", "Miss")  # tidecv's names in the order of KINDS
+
+
+@pytest.fixture(autouse=True)
+def own_style():
+    """Keep to these tests what tidecv changes in the style of every plot of the process."""
+    with matplotlib.rc_context():
+        yield
 
 
 def drawn_frames(seed: int, pictures: int = 12, classes: int = 4) -> list[Frame]:
