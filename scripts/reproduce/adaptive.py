@@ -1,4 +1,4 @@
-"""What `--adaptive` costs and saves: official AP of one checkpoint on drawn large pictures, by whole pictures, a grid and adaptive tiles.
+"""Compare adaptive tiles with a grid and with whole pictures: official AP of one checkpoint on large drawn pictures.
 
 python -m scripts.reproduce.adaptive CHECKPOINT [--seeds 5] [--pictures 8] [--out runs/adaptive]
 

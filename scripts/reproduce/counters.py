@@ -1,4 +1,4 @@
-"""What counters of operations say of each layer: python -m scripts.reproduce.counters
+"""Count the operations of each layer with the tools that people use: python -m scripts.reproduce.counters
 
 Needs torchinfo, fvcore and ptflops beside the package.
 """

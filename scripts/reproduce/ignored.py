@@ -1,4 +1,4 @@
-"""What `ignored: fill` changes: the same small network trained with and without the key on drawn pictures with unlabelled crowds.
+"""Train a small network with and without `ignored: fill` on drawn pictures with unlabelled crowds, and compare.
 
 python -m scripts.reproduce.ignored [--seeds 5] [--pictures 80] [--epochs 20] [--out runs/ignored]
 

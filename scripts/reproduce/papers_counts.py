@@ -57,9 +57,8 @@ def multiply_adds(network: nn.Module, image: torch.Tensor) -> int:
     hooks = [module.register_forward_hook(count) for module in network.modules() if module not in inside]
     norms = [module for module in network.modules() if isinstance(module, NORMS)]
     for norm in norms:
-        norm.forward = (
-            torch.nn.Identity().forward
-        )  # the same shape; on the meta device half of the time goes into norms
+        # The same shape; on the meta device half of the time goes into norms.
+        norm.forward = torch.nn.Identity().forward
     try:
         with torch.no_grad():
             network(image)

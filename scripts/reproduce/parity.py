@@ -45,9 +45,8 @@ def randomise_weights(model: nn.Module) -> None:
             norm.bias.copy_(0.3 * torch.randn(norm.bias.shape, generator=state))
             norm.momentum = 0.994  # at 1 rounding errors grow from row to row, at 0.9 nothing of the image is left
         model.train()(random_images((8, 3, SIZE, SIZE)))  # the norms learn the statistics of their feature maps
-        for branch in (
-            getattr(model.model[-1], "cv3", None) or ()
-        ):  # scores: the last convolution's biases start near -10
+        # Of the branches for scores, the last convolution's biases start near -10.
+        for branch in getattr(model.model[-1], "cv3", None) or ():
             branch[-1].bias.copy_(torch.randn(branch[-1].bias.shape, generator=state) - 2)
     for norm in norms:
         norm.momentum = 0.03

@@ -125,7 +125,9 @@ def versions(format: str) -> dict[str, str]:
 
 
 def main(
-    format: Annotated[str, typer.Argument(help="As Ultralytics calls it, or one of runtime_cells.py.")],
+    format: Annotated[
+        str, typer.Argument(help="The name of an Ultralytics export format, or of a variant in runtime_cells.py.")
+    ],
     parts: Annotated[list[str] | None, typer.Argument(help="Parts of the names; by default all.")] = None,
     of_cfg: Annotated[bool, typer.Option("--files", help="Every file of cfg/ in place of every layer.")] = False,
     is_child: Annotated[bool, typer.Option("--child", hidden=True)] = False,

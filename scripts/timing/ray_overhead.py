@@ -41,7 +41,7 @@ def seconds_per_run(place: Place, folder: Path, runs: int) -> list[float]:
 
 
 def main(
-    data_yaml: Annotated[str, typer.Argument(help="Of a data set that is there.")],
+    data_yaml: Annotated[str, typer.Argument(help="Data YAML of a data set on this machine.")],
     run_seconds: Annotated[float, typer.Option(help="Length of a run to compare with.")] = 400.0,
     runs: int = 10,
 ) -> None:

@@ -1,4 +1,4 @@
-"""What is checked at each machine of a cluster before anything trains."""
+"""Each machine of a cluster is checked before anything trains."""
 
 import hashlib
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What a paired t-test can detect: against published values, simulation, and the definition of a level."""
+"""The difference that a paired t-test detects, against published values, simulation, and the definition of a level."""
 
 import math
 

@@ -123,7 +123,7 @@ def test_a_second_benchmark_waits_for_the_worker_of_a_killed_one(tmp_path, data)
 
 
 def test_a_worker_that_waited_for_another_does_not_repeat_its_run(tmp_path):
-    """As when a node is taken for lost and its run is begun on another one."""
+    """This happens when a node seems lost and its run is started on another one."""
     folder = tmp_path / "a-seed0"
     folder.mkdir()
     program = tmp_path / "worker.py"

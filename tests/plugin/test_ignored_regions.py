@@ -44,7 +44,7 @@ def dataset(data: dict, mode: str = "train", **settings):
 
 
 def pixels(data: dict, **settings) -> list[np.ndarray]:
-    """What augmentations get to see of each image."""
+    """Record each image as the augmentations receive it."""
     built = dataset(data, **settings)
     return [built.load_image(i)[0].copy() for i in range(len(built))]
 

@@ -1,4 +1,4 @@
-"""What of a picture's boxes is a label of a tile, and what is an ignored region there."""
+"""The boxes of a picture become labels or ignored regions of its tiles."""
 
 import numpy as np
 from hypothesis import given, settings

@@ -94,9 +94,8 @@ class _CountedDataset(YOLODataset):
 
 def _labels(file: Path, split: str, source: str | list[str], data: dict[str, Any]) -> tuple[list[dict[str, Any]], int]:
     """Return the labels of a split, and the number of its pictures that have none for a fault."""
-    task = (
-        "pose" if data.get("kpt_shape") else "detect"
-    )  # which reads segments and rotated boxes, and boxes around them
+    # "detect" reads segments and rotated boxes, and boxes around them.
+    task = "pose" if data.get("kpt_shape") else "detect"
     try:
         dataset = _CountedDataset(img_path=source, data=data, task=task, augment=False)
     except FileNotFoundError as error:

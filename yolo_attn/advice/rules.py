@@ -1,4 +1,4 @@
-"""What follows from object sizes: image size, P2 head, tiles. Rules of thumb, each with its numbers and its source."""
+"""Rules of thumb from object sizes to image size, P2 head and tiles, each with its numbers and its source."""
 
 from dataclasses import dataclass
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-SMALL, LARGE = (
-    32**2,
-    96**2,
-)  # areas that part small, medium and large objects as COCO does, in pixels of the network's input
+# Areas that part small, medium and large objects as COCO does, in pixels of the network's input.
+SMALL, LARGE = 32**2, 96**2
 
 
 @dataclass(frozen=True)

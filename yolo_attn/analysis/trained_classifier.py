@@ -43,9 +43,8 @@ class ClassificationScores:
 class TrainedClassifier:
     """A trained network on its device, in evaluation mode."""
 
-    network: (
-        nn.Module
-    )  # images (B, 3, S, S), normalised as Ultralytics does it -> scores (B, classes), or a tuple led by them
+    # images (B, 3, S, S), normalised as Ultralytics does it -> scores (B, classes), or a tuple led by them
+    network: nn.Module
     names: tuple[str, ...]  # of the classes, in the order of the scores
     imgsz: int  # side of an image in pixels
 

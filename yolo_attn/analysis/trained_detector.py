@@ -20,12 +20,8 @@ from yolo_attn.visdrone.evaluation.submission import MOST_ROWS, Frame
 
 SPLITS = ("train", "val", "test")
 TASKS = ("detect", "segment", "pose", "obb")
-KEYS = (
-    "tp",
-    "conf",
-    "pred_cls",
-    "target_cls",
-)  # Ultralytics' names for hits (N, 10), scores (N,) and classes (N,), (M,)
+# Ultralytics' names for hits (N, 10), scores (N,) and classes (N,), (M,).
+KEYS = ("tp", "conf", "pred_cls", "target_cls")
 MAX_DET = 300  # boxes of an image that `val` looks at
 HITS = {"segment": "tp_m", "pose": "tp_p"}  # of masks and of key points; of boxes for the others
 

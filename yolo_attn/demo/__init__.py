@@ -60,9 +60,8 @@ def draw(
         )
     root = Path(root).absolute()
     recipe = {"drawing": DRAWING, "images": list(images), "seed": seed, "sizes": [list(size) for size in sizes]}
-    recipe |= (
-        {"crowds": True} if crowds else {}
-    )  # absent otherwise, as in sets that were drawn before there was the option
+    # Absent otherwise, as in sets that were drawn before there was the option.
+    recipe |= {"crowds": True} if crowds else {}
     if _holds(root, recipe):
         return root
     root.parent.mkdir(parents=True, exist_ok=True)

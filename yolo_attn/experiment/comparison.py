@@ -10,10 +10,8 @@ from yolo_attn.statistics.intervals import Interval
 from yolo_attn.storage import atomic_write
 
 NAME = "statistics.json"
-BEST, LAST = (
-    "best",
-    "last",
-)  # checkpoints: the best epoch is chosen by its score on the validation pictures, the last is not
+# Checkpoints: the best epoch is chosen by its score on the validation pictures, the last is not.
+BEST, LAST = "best", "last"
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,8 @@ class Place:
     at_once: int  # the number of runs that are handed over at a time
     work: Callable[[Path, Task], FinishedRun | FailedRun]  # do the run of a folder and wait for its end
     end: Callable[[], None]  # end the runs at work
-    check: Callable[[Experiment, Plan], None] = lambda experiment, plan: (
-        None
-    )  # raise what keeps it from doing these runs
+    # raise what keeps it from doing these runs
+    check: Callable[[Experiment, Plan], None] = lambda experiment, plan: None
 
 
 @contextmanager

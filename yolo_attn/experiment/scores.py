@@ -30,9 +30,8 @@ from yolo_attn.visdrone.sizes import read_sizes
 class Scores:
     """Numbers in percent; None where there is nothing to average."""
 
-    overall: dict[
-        str, Score
-    ]  # `mAP50` and `mAP50-95` of Ultralytics; `AP` and `AP50` of VisDrone where it is annotated
+    # `mAP50` and `mAP50-95` of Ultralytics; `AP` and `AP50` of VisDrone where it is annotated
+    overall: dict[str, Score]
     per_class: dict[str, dict[str, Score]]  # of `mAP50-95` and `AP`
 
 

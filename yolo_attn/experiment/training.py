@@ -95,9 +95,8 @@ def measure(folder: Path, task: Task, data: Mapping[str, Any]) -> FinishedRun:
 
 def curve(results: Path) -> dict[str, list[float]]:
     """results.csv -> the epochs and both mAP in percent, validated during training; the last row of an epoch counts."""
-    rows = csv.DictReader(
-        [line.replace(" ", "") for line in _lines(results)]
-    )  # some versions of Ultralytics pad the columns
+    # Some versions of Ultralytics pad the columns.
+    rows = csv.DictReader([line.replace(" ", "") for line in _lines(results)])
     by_epoch = {int(row["epoch"]): row for row in rows}
     scores = {name: [100 * float(row[column]) for row in by_epoch.values()] for name, column in CURVE.items()}
     return {"epoch": [*by_epoch], **scores}

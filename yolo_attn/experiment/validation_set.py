@@ -73,9 +73,8 @@ def official_images(data: Mapping[str, Any]) -> Path | None:
 
 
 def _of_visdrone(folder: Path) -> ValidationSet:
-    files = sorted(
-        (folder.parent / "annotations").glob("*.txt"), key=lambda path: path.name
-    )  # as the toolkit sorts them
+    # The toolkit sorts by name.
+    files = sorted((folder.parent / "annotations").glob("*.txt"), key=lambda path: path.name)
     sizes = read_sizes(folder)
     images = {path.stem: path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES}
     if unsized := [file.stem for file in files if file.stem not in sizes]:

@@ -15,9 +15,8 @@ class Tile:
 
     window: tuple[int, int, int, int]  # left, top, right, bottom in the picture
     labels: np.ndarray  # (N, 5) class, x, y, width, height as fractions of the tile
-    regions: (
-        np.ndarray
-    )  # (M, 4) ignored regions: those of the picture, then what is left of boxes that are no label here
+    # (M, 4) ignored regions: those of the picture, then what is left of boxes that are no label here
+    regions: np.ndarray
     sources: np.ndarray  # (N,) number of the box in the picture that each label comes from
     cut: int  # labels of which a part lies outside the tile
     remainders: int  # of the regions, those that are parts of boxes

@@ -113,9 +113,8 @@ def _write_pictures(image: Path, size: tuple[int, int], tiles: dict[Path, Tile])
         raise ValueError(f"{image}: OpenCV reads {found}, the header says {size[0]} x {size[1]} pixels; replace it")
     for path, tile in missing.items():
         left, top, right, bottom = tile.window
-        options = (
-            [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if path.suffix == ".jpg" else []
-        )  # OpenCV 5 warns of those it ignores
+        # OpenCV 5 warns of options that it ignores.
+        options = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if path.suffix == ".jpg" else []
         _, content = cv2.imencode(path.suffix, pixels[top:bottom, left:right], options)
         atomic_write(path, content.tobytes())
     return len(missing)

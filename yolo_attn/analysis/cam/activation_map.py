@@ -11,7 +11,7 @@ from yolo_attn.analysis.cam.deletion import Deletion
 
 @dataclass(frozen=True, eq=False)
 class ActivationMap:
-    """What one score rests on, in one feature map of one picture.
+    """A class activation map of one picture, in the feature map of one layer.
 
     Attributes:
         picture: File name.

@@ -47,9 +47,8 @@ def inline_svg(figure: Figure, title: str) -> Markup:
     tag = re.match(r'<svg[^>]* width="([\d.]+)pt"[^>]* viewBox="([^"]*)"', svg)
     assert tag is not None  # as matplotlib writes it
     head = f'<svg role="img" aria-label="{escape(title)}" style="max-width: {tag[1]}pt" viewBox="{tag[2]}"'
-    return Markup(
-        re.sub(r"\s*\n\s*", "\n", f"{head}>{svg[svg.index('>') + 1 :]}")
-    )  # matplotlib escapes what it is given
+    # matplotlib escapes what it is given.
+    return Markup(re.sub(r"\s*\n\s*", "\n", f"{head}>{svg[svg.index('>') + 1 :]}"))
 
 
 def learning_curves(models: Sequence[str], runs: Sequence[FinishedRun]) -> list[Markup]:
